@@ -1,0 +1,14 @@
+//! The sections of the option tree.
+
+pub mod api;
+pub mod channel;
+pub mod client;
+pub mod engine;
+pub mod gateway;
+pub mod http_server;
+pub mod log;
+pub mod observe;
+pub mod process;
+pub mod rpc;
+pub mod storage;
+pub mod websocket;

@@ -1,0 +1,38 @@
+//! `gateway` and `links`: how the processes of one installation find each other.
+
+use crate::tree::options;
+use crate::values::Secret;
+
+options! {
+    /// A gateway, as other processes see it.
+    pub struct Gateway {
+        /// The internal gRPC service of the gateway.
+        rpc: GatewayRpc;
+    }
+}
+
+options! {
+    /// Where a gateway takes commands from the API and from other gateways.
+    pub struct GatewayRpc {
+        /// Address to listen on: an IP address or a host name. Empty: all interfaces.
+        address: String;
+        /// Port of the internal gRPC service. Range: 1 to 65535.
+        port: u16 = 8100;
+        /// Host and port that others are told to call. Empty: found out from the listener.
+        advertise: String;
+    }
+}
+
+options! {
+    /// How a process reaches the others. All empty when everything runs in one process.
+    pub struct Links {
+        /// Gateways: `host:port` each, or the one word `registry`.
+        gateways: Vec<String>;
+        /// Push service: `host:port` each.
+        push: Vec<String>;
+        /// Analytics service: `host:port` each.
+        analytics: Vec<String>;
+        /// Key that internal calls are signed with; the same in all processes.
+        key: Secret;
+    }
+}

@@ -1,0 +1,18 @@
+//! `http_server`: where HTTP is served.
+
+use crate::tree::options;
+
+options! {
+    /// Where clients connect, and where what is not for clients is served.
+    pub struct HttpServer {
+        /// Address to listen on: an IP address or a host name. Empty: all interfaces.
+        address: String;
+        /// Port for clients. Range: 1 to 65535.
+        port: u16 = 8000;
+        /// Address for what is not meant for clients. Empty: `http_server.address`.
+        internal_address: String;
+        /// Port for what is not meant for clients: server API, health and metrics move there.
+        /// Range: 1 to 65535. Empty: they are served on `http_server.port`.
+        internal_port: Option<u16>;
+    }
+}

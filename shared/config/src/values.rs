@@ -1,0 +1,17 @@
+//! The types of option values.
+
+mod amounts;
+mod duration;
+mod keyword;
+mod plain;
+mod secret;
+
+pub use amounts::{ByteSize, Limit};
+pub use duration::Millis;
+pub use secret::Secret;
+
+pub(crate) use keyword::{Keyword, keyword};
+pub(crate) use plain::{Scalar, leaf};
+
+#[cfg(test)]
+mod tests;

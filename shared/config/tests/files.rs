@@ -1,0 +1,212 @@
+//! Whole files, and what the loader says about them.
+//!
+//! Beside each file in `files/` stands what an operator reads at start. `GYRE_UPDATE=1` writes it
+//! anew, to be reviewed.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::path::{Path, PathBuf};
+
+use gyre_config::channel::{DeltaType, RecoveryMode};
+use gyre_config::{Config, Loaded, Millis, Problems, Source, load};
+
+type Outcome = Result<(), Box<dyn Error>>;
+
+fn read(path: &Path) -> Result<Loaded, Problems> {
+    let source = Source {
+        path: Some(path.to_owned()),
+        required: true,
+        environment_file: None,
+    };
+    load(&source, std::iter::empty(), &[])
+}
+
+fn config(name: &str) -> Result<Config, Problems> {
+    Ok(read(&common::directory().join("files").join(name))?.config)
+}
+
+/// What an operator reads, without the directory of this machine.
+fn said(path: &Path) -> String {
+    let (problems, warnings) = match read(path) {
+        Ok(loaded) => (Vec::new(), loaded.warnings),
+        Err(problems) => (problems.problems, problems.warnings),
+    };
+    let problems = problems.iter().map(|line| format!("problem: {line}"));
+    let lines: Vec<String> = problems
+        .chain(warnings.iter().map(|line| format!("warning: {line}")))
+        .collect();
+    let directory = format!("{}/", path.parent().unwrap_or(path).display());
+    lines
+        .iter()
+        .map(|line| line.replace(&directory, "") + "\n")
+        .collect()
+}
+
+#[test]
+fn files_say_what_stands_beside_them() -> Outcome {
+    let mut files = BTreeMap::new();
+    for entry in std::fs::read_dir(common::directory().join("files"))? {
+        let path = entry?.path();
+        if path
+            .extension()
+            .is_some_and(|extension| extension != "said")
+        {
+            files.insert(path.clone(), said(&path));
+        }
+    }
+    assert!(files.len() >= 12, "the files are not there");
+    for (path, said) in files {
+        common::compare(&PathBuf::from(format!("{}.said", path.display())), &said)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn nothing_secret_is_said() -> Outcome {
+    for entry in std::fs::read_dir(common::directory().join("files"))? {
+        let path = entry?.path();
+        assert!(!said(&path).contains("letmein"), "{}", path.display());
+    }
+    Ok(())
+}
+
+#[test]
+fn formats_read_alike() -> Outcome {
+    let chat = config("chat.yaml")?;
+    assert_eq!(
+        (chat.http_server.port, chat.http_server.internal_port),
+        (8000, Some(9000))
+    );
+    assert_eq!(chat.client.token.hmac_secret_key.expose(), "31415926");
+    let names: Vec<&str> = chat
+        .channel
+        .namespaces
+        .iter()
+        .map(|space| &*space.name)
+        .collect();
+    assert_eq!(names, ["rooms", "direct", "personal", "typing"]);
+    let direct = &chat.channel.namespaces[1].options;
+    assert!(direct.force_recovery && !direct.allow_subscribe_for_client);
+    assert_eq!(direct.history_ttl, Millis(5_400_000));
+
+    let everything = config("everything.toml")?;
+    assert_eq!(everything.http_server.internal_port, Some(9001));
+    assert_eq!(everything.client.allowed_origins.len(), 2);
+    assert_eq!(everything.client.pong_timeout, Millis::from_secs(3));
+    assert_eq!(everything.client.queue_max_size.get(), None);
+    assert_eq!(
+        everything
+            .client
+            .subscription_token
+            .token
+            .hmac_secret_key
+            .expose(),
+        "three"
+    );
+    assert_eq!(
+        everything.channel.without_namespace.allowed_delta_types,
+        [DeltaType::Fossil]
+    );
+    let news = &everything.channel.namespaces[0].options;
+    assert_eq!(news.force_recovery_mode, RecoveryMode::Cache);
+    assert_eq!(everything.websocket.write_timeout, Millis(250));
+    assert_eq!(everything.prometheus.namespace, "centrifugo");
+
+    assert_eq!(config("empty.yaml")?, Config::default());
+    assert_eq!(
+        config("every-case.json")?.channel.namespaces[0].name,
+        "chat"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_not_there_is_a_problem_if_it_was_named() -> Outcome {
+    let path = common::directory().join("files/none.json");
+    assert!(read(&path).is_err_and(|problems| problems.to_string().contains("cannot be read")));
+    let source = Source {
+        path: Some(path),
+        ..Source::default()
+    };
+    let loaded = load(&source, std::iter::empty(), &[])?;
+    assert_eq!(loaded.config, Config::default());
+    assert!(
+        loaded.warnings[0]
+            .to_string()
+            .starts_with("no configuration file ")
+    );
+    Ok(())
+}
+
+#[test]
+fn a_file_of_variables_stands_behind_the_environment() -> Outcome {
+    let directory = tempdir("variables")?;
+    let path = directory.join(".env");
+    std::fs::write(
+        &path,
+        "# comment\n\nGYRE_HTTP_SERVER_PORT=1001\nexport GYRE_PID_FILE=\"a \\\"b\\\" #c\"\n\
+         GYRE_LOG_FILE='x y' # comment\nGYRE_NODE_NAME=one # comment\nnonsense\n\
+         CENTRIFUGO_HTTP_API_KEY=k=v\nGYRE_LOG_LEVEL=\"open\nOTHER=1\n",
+    )?;
+    let source = Source {
+        environment_file: Some(path.clone()),
+        ..Source::default()
+    };
+    let environment = [("GYRE_HTTP_SERVER_PORT".to_owned(), "1002".to_owned())];
+    let loaded = load(&source, environment.into_iter(), &[])?;
+    std::fs::remove_dir_all(directory)?;
+
+    assert_eq!(loaded.config.http_server.port, 1002);
+    assert_eq!(loaded.config.pid_file, "a \"b\" #c");
+    assert_eq!(loaded.config.log.file, "x y");
+    assert_eq!(loaded.config.node.name, "one");
+    assert_eq!(loaded.config.http_api.key.expose(), "k=v");
+    let said: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+    let bad = |line| format!("line {line} of file {} is no variable", path.display());
+    assert!(said.contains(&bad(7)) && said.contains(&bad(9)), "{said:?}");
+    Ok(())
+}
+
+/// A directory of this test's own.
+fn tempdir(test: &str) -> std::io::Result<PathBuf> {
+    let path = std::env::temp_dir().join(format!("gyre-config-{test}-{}", std::process::id()));
+    std::fs::create_dir_all(&path)?;
+    Ok(path)
+}
+
+/// The configurations that the conformance suites start servers with.
+#[test]
+fn configurations_of_the_conformance_suites_load() -> Outcome {
+    let suites = common::directory().join("../../../tests/conformance");
+    let directory = tempdir("conformance")?;
+
+    let mut trees = Vec::new();
+    for entry in std::fs::read_dir(suites.join("client/configs"))? {
+        let path = entry?.path();
+        trees.push((path.display().to_string(), std::fs::read_to_string(&path)?));
+    }
+    let api: BTreeMap<String, serde_json::Value> =
+        serde_json::from_str(&std::fs::read_to_string(suites.join("api/configs.json"))?)?;
+    trees.extend(api.into_iter().map(|(name, tree)| (name, tree.to_string())));
+    assert!(trees.len() > 40, "the configurations are not there");
+
+    let path = directory.join("config.json");
+    for (name, text) in trees {
+        let mut tree: serde_json::Value = serde_json::from_str(&text)?;
+        // A word of the runner's own.
+        if let Some(tree) = tree.as_object_mut() {
+            tree.remove("extends");
+        }
+        let text = tree.to_string().replace("{port}", "18000");
+        std::fs::write(&path, text)?;
+        let loaded = read(&path).map_err(|problems| format!("{name}: {problems}"))?;
+        for warning in loaded.warnings {
+            let warning = warning.to_string();
+            assert!(!warning.starts_with("unknown"), "{name}: {warning}");
+        }
+    }
+    std::fs::remove_dir_all(directory)?;
+    Ok(())
+}
