@@ -1,0 +1,8 @@
+//! The engine against the specification of the traits, and against a model.
+
+mod broadcast;
+mod conformance;
+mod faults;
+mod model;
+mod subject;
+mod sweeping;
