@@ -1,0 +1,29 @@
+//! RPC: the ping extension answers here, everything else is the backend's.
+
+use bytes::Bytes;
+use gyre_policy::RpcRoute;
+use gyre_protocol::ReplyBody;
+use gyre_protocol::messages::{RpcRequest, RpcResult};
+use gyre_types::Now;
+
+use crate::effect::{Effect, Refusal};
+use crate::observe::Method;
+use crate::opening::Asked;
+use crate::session::{Pending, Session};
+
+pub(crate) fn handle(session: &mut Session, asked: Asked, request: Box<RpcRequest>, now: Now) {
+    match session.settings.policy.route_rpc(&request.method) {
+        Ok(RpcRoute::Ping) => done(session, asked, Ok(Bytes::new()), now),
+        Ok(RpcRoute::Backend) => session.issue(Effect::Rpc(request), Pending::Rpc(asked)),
+        Err(error) => session.answer(asked, Method::Rpc, Err(error), now),
+    }
+}
+
+pub(crate) fn done(session: &mut Session, asked: Asked, outcome: Result<Bytes, Refusal>, now: Now) {
+    let answer = match outcome {
+        Ok(data) => Ok(ReplyBody::Rpc(RpcResult { data })),
+        Err(Refusal::Error(error)) => Err(error),
+        Err(Refusal::Disconnect(disconnect)) => return session.close(disconnect, now),
+    };
+    session.answer(asked, Method::Rpc, answer, now);
+}

@@ -1,0 +1,97 @@
+//! Refresh of one subscription.
+
+use std::sync::Arc;
+
+use gyre_protocol::ReplyBody;
+use gyre_protocol::codes::{Disconnect, Error};
+use gyre_protocol::messages::{ClientInfo, SubRefreshRequest, SubRefreshResult};
+use gyre_types::{Now, SubscriptionId};
+
+use crate::commands::connect::{capped, ttl};
+use crate::commands::subscribe::is_for;
+use crate::effect::{Effect, RefreshBy, SubscriptionGrant, TokenRefusal};
+use crate::observe::Method;
+use crate::opening::Asked;
+use crate::session::{Pending, Session};
+use crate::subscription::Rare;
+
+pub(crate) fn handle(session: &mut Session, asked: Asked, request: SubRefreshRequest, now: Now) {
+    if request.channel.is_empty() {
+        return session.close(Disconnect::BAD_REQUEST, now);
+    }
+    let live = session.table.find(&request.channel).filter(|id| {
+        session
+            .table
+            .get(*id)
+            .is_some_and(|subscription| subscription.is_live())
+    });
+    let Some(id) = live else {
+        let error = Error::PERMISSION_DENIED;
+        return session.answer(asked, Method::SubRefresh, Err(error), now);
+    };
+    let refresh_by = session
+        .table
+        .get(id)
+        .map_or(RefreshBy::Client, |subscription| subscription.refresh_by());
+    if refresh_by == RefreshBy::Server {
+        return session.close(Disconnect::BAD_REQUEST, now);
+    }
+    if request.token.is_empty() {
+        return session.answer(asked, Method::SubRefresh, Err(Error::BAD_REQUEST), now);
+    }
+    session.issue(
+        Effect::VerifySubscriptionToken(request.token),
+        Pending::RefreshToken(id, asked),
+    );
+}
+
+pub(crate) fn verified(
+    session: &mut Session,
+    id: SubscriptionId,
+    asked: Asked,
+    outcome: Result<Box<SubscriptionGrant>, TokenRefusal>,
+    now: Now,
+) {
+    let grant = match outcome {
+        Ok(grant) => *grant,
+        Err(TokenRefusal::Expired) => return session.close(Disconnect::SUBSCRIPTION_EXPIRED, now),
+        Err(TokenRefusal::Invalid) => return session.close(Disconnect::INVALID_TOKEN, now),
+    };
+    let Some(subscription) = session.table.get(id) else {
+        let error = Error::PERMISSION_DENIED; // Left meanwhile.
+        return session.answer(asked, Method::SubRefresh, Err(error), now);
+    };
+    if !is_for(session, &grant, subscription.channel.as_str()) {
+        return session.close(Disconnect::INVALID_TOKEN, now);
+    }
+    if grant.expire_at.is_some_and(|at| at < now.unix_seconds()) {
+        return session.answer(asked, Method::SubRefresh, Err(Error::EXPIRED), now);
+    }
+    let expire_at = grant.expire_at.map(|at| capped(at, now));
+    take(session, id, grant, now);
+    let result = SubRefreshResult {
+        expires: expire_at.is_some(),
+        ttl: expire_at.map_or(0, |at| ttl(at, now)),
+        ..SubRefreshResult::default()
+    };
+    let body = ReplyBody::SubRefresh(Box::new(result));
+    session.answer(asked, Method::SubRefresh, Ok(body), now);
+}
+
+fn take(session: &mut Session, id: SubscriptionId, grant: SubscriptionGrant, now: Now) {
+    let Some(subscription) = session.table.get_mut(id) else {
+        return;
+    };
+    let rare: &mut Rare = subscription.rare.get_or_insert_default();
+    rare.expire_at = grant.expire_at.map(|at| capped(at, now));
+    if !grant.info.is_empty() {
+        rare.chan_info = grant.info.clone();
+        if let Some(info) = &mut subscription.info {
+            *info = Arc::new(ClientInfo {
+                chan_info: grant.info,
+                ..ClientInfo::clone(info)
+            });
+        }
+    }
+    session.watch(id, now);
+}

@@ -1,0 +1,189 @@
+//! Commands of the server API to one connection.
+
+use bytes::Bytes;
+use gyre_policy::{Override, Source};
+use gyre_protocol::PushBody;
+use gyre_protocol::codes::{Disconnect, Unsubscribe};
+use gyre_protocol::messages::{RefreshPush, SubscribePush, SubscribeRequest};
+use gyre_types::{ChannelName, Now, SubscriptionId, UnixSeconds};
+
+use crate::commands::connect::{advertised, capped, set_expiry};
+use crate::commands::refresh::replace_info;
+use crate::commands::subscribe::{self, Plan, Terms};
+use crate::effect::Refusal;
+use crate::ending::End;
+use crate::opening::Origin;
+use crate::session::Session;
+use crate::subscription::{State, Subscription};
+
+/// What the server API asks of a connection. Each is reported by
+/// [`Effect::Controlled`](crate::Effect::Controlled) when it is done.
+#[derive(Clone, Debug)]
+pub enum Control {
+    /// Adds a server-side subscription.
+    Subscribe(Box<ControlSubscribe>),
+    /// Ends a subscription, whoever made it.
+    Unsubscribe {
+        /// Channel.
+        channel: String,
+        /// What the client is told.
+        unsubscribe: Unsubscribe,
+    },
+    /// Ends the connection.
+    Disconnect(Disconnect),
+    /// Prolongs or ends the connection.
+    Refresh(ControlRefresh),
+}
+
+/// See [`Control::Subscribe`].
+#[derive(Clone, Debug)]
+pub struct ControlSubscribe {
+    /// Channel.
+    pub channel: ChannelName,
+    /// What others see of the client in this channel.
+    pub info: Bytes,
+    /// Payload of the push.
+    pub data: Bytes,
+    /// When it expires; `None`: never.
+    pub expire_at: Option<UnixSeconds>,
+    /// Position after which the client wants what it missed.
+    pub recover_since: Option<(u64, String)>,
+    /// Options that differ from the namespace's.
+    pub overrides: Override,
+}
+
+/// See [`Control::Refresh`].
+#[derive(Clone, Debug, Default)]
+pub struct ControlRefresh {
+    /// Ends the connection as expired.
+    pub is_expired: bool,
+    /// When the connection expires; `None`: never.
+    pub expire_at: Option<UnixSeconds>,
+    /// What others see of the connection; empty: as before.
+    pub info: Bytes,
+}
+
+pub(crate) fn handle(session: &mut Session, control: u32, command: Control, now: Now) {
+    if !session.is_connected() {
+        return session.report(control, Ok(()));
+    }
+    match command {
+        Control::Subscribe(command) => subscribe(session, control, *command, now),
+        Control::Unsubscribe {
+            channel,
+            unsubscribe,
+        } => unsubscribe_from(session, control, &channel, unsubscribe),
+        Control::Disconnect(disconnect) => {
+            session.close(disconnect, now);
+            session.report(control, Ok(()));
+        }
+        Control::Refresh(command) => {
+            refresh(session, &command, now);
+            session.report(control, Ok(()));
+        }
+    }
+}
+
+fn subscribe(session: &mut Session, control: u32, command: ControlSubscribe, now: Now) {
+    if let Some(id) = session.table.find(command.channel.as_str()) {
+        again(session, id, command, now);
+        return session.report(control, Ok(()));
+    }
+    if session.table.len() >= session.settings.limits.channels_max {
+        session.close(Disconnect::CHANNEL_LIMIT, now);
+        return session.report(control, Ok(()));
+    }
+    let (offset, epoch) = command.recover_since.clone().unwrap_or_default();
+    let request = SubscribeRequest {
+        recover: command.recover_since.is_some(),
+        offset,
+        epoch,
+        ..SubscribeRequest::default()
+    };
+    let plan = Plan {
+        channel: command.channel,
+        origin: Origin::Control { control },
+        is_server_side: true,
+        request: &request,
+        terms: Terms {
+            source: Source::ServerApi,
+            info: command.info,
+            data: command.data,
+            expire_at: command.expire_at,
+            overrides: command.overrides,
+        },
+    };
+    match subscribe::enter_controlled(session, plan, now) {
+        Ok(()) => {}
+        Err(Refusal::Error(error)) => session.report(control, Err(error)),
+        Err(Refusal::Disconnect(disconnect)) => {
+            session.close(disconnect, now);
+            session.report(control, Ok(()));
+        }
+    }
+}
+
+/// The client has the subscription already: it becomes server-side, and the client is told again.
+fn again(session: &mut Session, id: SubscriptionId, command: ControlSubscribe, now: Now) {
+    let Some(subscription) = session.table.get_mut(id) else {
+        return;
+    };
+    if !matches!(subscription.state, State::Live { .. }) {
+        return; // It will be live, or it has just ended; its own answer says so.
+    }
+    subscription.options.is_server_side = true;
+    subscription.source = Source::ServerApi;
+    if command.expire_at.is_some() || subscription.rare.is_some() {
+        let rare = subscription.rare.get_or_insert_default();
+        rare.expire_at = command.expire_at.map(|at| capped(at, now));
+    }
+    let channel = subscription.channel.clone();
+    let push = push_of(subscription, command.data);
+    session.watch(id, now);
+    session.push(channel.as_str(), PushBody::Subscribe(push), now);
+}
+
+fn push_of(subscription: &Subscription, data: Bytes) -> SubscribePush {
+    let options = subscription.options;
+    if !options.is_positioned {
+        return SubscribePush {
+            data,
+            ..SubscribePush::default()
+        };
+    }
+    SubscribePush {
+        recoverable: options.is_recoverable,
+        positioned: true,
+        epoch: subscription.position.epoch.as_str().to_owned(),
+        offset: subscription.position.offset,
+        data,
+    }
+}
+
+fn unsubscribe_from(session: &mut Session, control: u32, channel: &str, unsubscribe: Unsubscribe) {
+    match session.table.find(channel) {
+        Some(id) => session.end_subscription(
+            id,
+            End::Server {
+                unsubscribe,
+                control: Some(control),
+            },
+        ),
+        None => session.report(control, Ok(())),
+    }
+}
+
+fn refresh(session: &mut Session, command: &ControlRefresh, now: Now) {
+    let is_past = command
+        .expire_at
+        .is_some_and(|expire_at| expire_at <= now.unix_seconds());
+    if command.is_expired || is_past {
+        return session.close(Disconnect::EXPIRED, now);
+    }
+    if !command.info.is_empty() {
+        replace_info(session, &command.info);
+    }
+    set_expiry(session, command.expire_at.map(|at| capped(at, now)), now);
+    let (expires, ttl) = advertised(session, now);
+    session.push("", PushBody::Refresh(RefreshPush { expires, ttl }), now);
+}

@@ -1,0 +1,320 @@
+//! What a session asks of its driver, and what it is told in return.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gyre_policy::{Override, Source};
+use gyre_protocol::codes::{Disconnect, Error};
+use gyre_protocol::messages::{ClientInfo, ConnectRequest, Publication, RpcRequest};
+use gyre_types::{ChannelName, HubSlot, Position, SubscriptionId, UnixSeconds, UserId};
+
+/// Work for the driver. All but the last two are answered with a [`Completion`].
+#[derive(Debug)]
+pub enum Effect {
+    /// Say who this is. Answer: [`Completion::Authenticated`].
+    Authenticate(Box<ConnectRequest>),
+    /// Enter the connection in the node's tables, unless the user has too many. Answer:
+    /// [`Completion::Registered`].
+    Register(Register),
+    /// Verify a connection token. Answer: [`Completion::ConnectionToken`].
+    VerifyConnectionToken(String),
+    /// Verify a subscription token. Answer: [`Completion::SubscriptionToken`].
+    VerifySubscriptionToken(String),
+    /// Enter the hub, then presence, then read history. Answer: [`Completion::Subscribed`].
+    Subscribe(Box<Subscribe>),
+    /// Leave hub and presence, then publish the leave. Answer: [`Completion::Done`].
+    Unsubscribe(Box<Unsubscribe>),
+    /// Tell the channel that this client came. Answer: [`Completion::Done`].
+    PublishJoin {
+        /// Where.
+        channel: ChannelName,
+        /// Who.
+        info: Arc<ClientInfo>,
+    },
+    /// Publish. Answer: [`Completion::Done`].
+    Publish(Box<Publish>),
+    /// Read history. Answer: [`Completion::History`].
+    History(Box<HistoryRead>),
+    /// Read the top of a stream to check a subscription. Answer: [`Completion::Top`].
+    ReadTop {
+        /// Which stream.
+        channel: ChannelName,
+    },
+    /// Read who is in a channel. Answer: [`Completion::Presence`].
+    Presence(ChannelName),
+    /// Read how many are in a channel. Answer: [`Completion::PresenceStats`].
+    PresenceStats(ChannelName),
+    /// Call the backend. Answer: [`Completion::Rpc`].
+    Rpc(Box<RpcRequest>),
+    /// Close the user's other connections that are in this channel's presence. No answer.
+    DisconnectOthers {
+        /// Whose.
+        user: UserId,
+        /// Where they show.
+        channel: ChannelName,
+    },
+    /// A control command is done. No answer.
+    Controlled {
+        /// Name that the driver gave to the command.
+        control: u32,
+        /// How it ended.
+        outcome: Result<(), Error>,
+    },
+}
+
+/// Result of an [`Effect`].
+#[derive(Debug)]
+pub enum Completion {
+    /// Who this is, or why it is nobody. The request comes back.
+    Authenticated(Box<ConnectRequest>, Result<Box<Grants>, Refusal>),
+    /// Whether the connection is in the node's tables.
+    Registered(Result<(), Disconnect>),
+    /// What a connection token says.
+    ConnectionToken(Result<Box<ConnectionGrant>, TokenRefusal>),
+    /// What a subscription token says.
+    SubscriptionToken(Result<Box<SubscriptionGrant>, TokenRefusal>),
+    /// The subscription is entered. After a failure it is in no table.
+    Subscribed(Result<Box<Subscribed>, Failure>),
+    /// It is done.
+    Done(Result<(), Failure>),
+    /// What was read.
+    History(Result<HistoryPart, Failure>),
+    /// Top of the stream.
+    Top(Result<Position, Failure>),
+    /// Who is there.
+    Presence(Result<Vec<Arc<ClientInfo>>, Failure>),
+    /// How many are there: connections, users.
+    PresenceStats(Result<Stats, Failure>),
+    /// Answer of the backend.
+    Rpc(Result<Bytes, Refusal>),
+}
+
+/// How many are in a channel.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub struct Stats {
+    /// Connections.
+    pub clients: u32,
+    /// Different users.
+    pub users: u32,
+}
+
+/// Why something is not allowed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Refusal {
+    /// Answered with an error.
+    Error(Error),
+    /// Ends the connection.
+    Disconnect(Disconnect),
+}
+
+/// Why a token is not accepted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum TokenRefusal {
+    /// It was good once.
+    Expired,
+    /// It never was.
+    Invalid,
+}
+
+/// Why an operation failed.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Failure {
+    /// Something of ours.
+    Internal,
+    /// The epoch is not the stream's.
+    UnrecoverablePosition,
+    /// The engine or the configuration does not have it.
+    NotAvailable,
+}
+
+impl Failure {
+    /// The error that the client sees.
+    #[must_use]
+    pub const fn error(self) -> Error {
+        match self {
+            Self::Internal => Error::INTERNAL,
+            Self::UnrecoverablePosition => Error::UNRECOVERABLE_POSITION,
+            Self::NotAvailable => Error::NOT_AVAILABLE,
+        }
+    }
+}
+
+/// Who prolongs what expires.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum RefreshBy {
+    /// The client sends a new token.
+    #[default]
+    Client,
+    /// The server asks the backend.
+    Server,
+}
+
+/// Who a client is and what it gets with that.
+#[derive(Clone, Debug, Default)]
+pub struct Grants {
+    /// Who; empty: anonymous.
+    pub user: UserId,
+    /// What others see of the connection.
+    pub info: Bytes,
+    /// What the backend sees of the connection.
+    pub meta: Bytes,
+    /// Payload of the connect result.
+    pub data: Bytes,
+    /// When the connection expires; `None`: never.
+    pub expire_at: Option<UnixSeconds>,
+    /// Who prolongs it.
+    pub refresh_by: RefreshBy,
+    /// Server-side subscriptions.
+    pub subscriptions: Vec<GrantedSubscription>,
+    /// Whether the client may ask for more of them in its connect request.
+    pub may_ask: bool,
+}
+
+/// A server-side subscription that a token or the backend grants.
+#[derive(Clone, Debug)]
+pub struct GrantedSubscription {
+    /// Channel.
+    pub channel: String,
+    /// By what.
+    pub source: Source,
+    /// What others see of the client in this channel.
+    pub info: Bytes,
+    /// Payload of the subscribe result.
+    pub data: Bytes,
+    /// When it expires; `None`: never.
+    pub expire_at: Option<UnixSeconds>,
+    /// Options that differ from the namespace's.
+    pub overrides: Override,
+}
+
+/// What a connection token says.
+#[derive(Clone, Debug, Default)]
+pub struct ConnectionGrant {
+    /// Who.
+    pub user: UserId,
+    /// What others see of the connection; empty: as before.
+    pub info: Bytes,
+    /// What the backend sees of the connection.
+    pub meta: Bytes,
+    /// When the connection expires; `None`: never.
+    pub expire_at: Option<UnixSeconds>,
+    /// Channels that it subscribes to.
+    pub channels: Vec<String>,
+}
+
+/// What a subscription token says.
+#[derive(Clone, Debug, Default)]
+pub struct SubscriptionGrant {
+    /// For whom.
+    pub user: String,
+    /// For which connection; empty: any.
+    pub client: String,
+    /// For which channel.
+    pub channel: String,
+    /// What others see of the client in this channel.
+    pub info: Bytes,
+    /// Payload of the subscribe result.
+    pub data: Bytes,
+    /// When the subscription expires; `None`: never.
+    pub expire_at: Option<UnixSeconds>,
+    /// Options that differ from the namespace's.
+    pub overrides: Override,
+}
+
+/// See [`Effect::Register`].
+#[derive(Clone, Debug)]
+pub struct Register {
+    /// Who.
+    pub user: UserId,
+}
+
+/// See [`Effect::Subscribe`].
+#[derive(Clone, Debug)]
+pub struct Subscribe {
+    /// Names the subscription in deliveries.
+    pub id: SubscriptionId,
+    /// Channel.
+    pub channel: ChannelName,
+    /// Whether joins and leaves are wanted.
+    pub wants_joins: bool,
+    /// Entry in presence, if the channel has it.
+    pub presence: Option<Arc<ClientInfo>>,
+    /// What to read from history.
+    pub read: Option<Read>,
+}
+
+/// What a new subscription reads from history.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Read {
+    /// Only the position.
+    Top,
+    /// Publications after this offset, of whatever epoch, at most `limit`.
+    Since {
+        /// Offset of the last one seen.
+        offset: u64,
+        /// Publications at most.
+        limit: usize,
+    },
+    /// The newest publications, newest first, at most `limit`.
+    Newest {
+        /// Publications at most.
+        limit: usize,
+    },
+}
+
+/// See [`Completion::Subscribed`].
+#[derive(Clone, Debug)]
+pub struct Subscribed {
+    /// The channel's name as the hub holds it.
+    pub channel: ChannelName,
+    /// Where the subscription stands in the hub.
+    pub slot: HubSlot,
+    /// What was read, if something was asked for.
+    pub history: Option<HistoryPart>,
+}
+
+/// Publications and the top of their stream.
+#[derive(Clone, Debug, Default)]
+pub struct HistoryPart {
+    /// Top of the stream at the moment of the read.
+    pub top: Position,
+    /// Publications in the order asked for.
+    pub publications: Vec<Arc<Publication>>,
+}
+
+/// See [`Effect::Unsubscribe`].
+#[derive(Clone, Debug)]
+pub struct Unsubscribe {
+    /// Names the subscription in the hub.
+    pub id: SubscriptionId,
+    /// Channel.
+    pub channel: ChannelName,
+    /// Where it stands in the hub.
+    pub slot: HubSlot,
+    /// Whether it has an entry in presence.
+    pub presence: bool,
+    /// Leave to publish, if the channel has them.
+    pub leave: Option<Arc<ClientInfo>>,
+}
+
+/// See [`Effect::Publish`].
+#[derive(Clone, Debug)]
+pub struct Publish {
+    /// Channel.
+    pub channel: ChannelName,
+    /// Data and info.
+    pub publication: Publication,
+}
+
+/// See [`Effect::History`].
+#[derive(Clone, Debug)]
+pub struct HistoryRead {
+    /// Channel.
+    pub channel: ChannelName,
+    /// Where to begin, exclusive, and the epoch it is of.
+    pub since: Option<(u64, String)>,
+    /// Publications at most; `None`: all; 0: only the position.
+    pub limit: Option<usize>,
+    /// Newest first.
+    pub is_reverse: bool,
+}

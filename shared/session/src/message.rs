@@ -1,0 +1,33 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gyre_protocol::Format;
+use gyre_protocol::prepared::{Encoded, Form, Prepared};
+
+/// A message on its way to the client, ready to be joined into a frame.
+#[derive(Clone, Debug)]
+pub enum Message {
+    /// For this client alone.
+    Own(Bytes),
+    /// One encoding, shared by all subscribers of a channel.
+    Shared {
+        /// What was published.
+        prepared: Arc<Prepared>,
+        /// Which of its encodings.
+        form: Form,
+    },
+    /// A ping in the transport's own way.
+    TransportPing,
+}
+
+impl Message {
+    /// The shared encoding, with its place for a compressed copy. It was made when the message was
+    /// queued, so this costs nothing.
+    #[must_use]
+    pub fn shared(&self, format: Format) -> Option<&Encoded> {
+        match self {
+            Self::Own(_) | Self::TransportPing => None,
+            Self::Shared { prepared, form } => prepared.message(format, *form).ok(),
+        }
+    }
+}

@@ -1,0 +1,572 @@
+//! The state of one connection, its inputs and its outputs.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gyre_protocol::codes::{Disconnect, Error};
+use gyre_protocol::messages::ClientInfo;
+use gyre_protocol::{
+    Command, Envelope, Format, Push, PushBody, Reply, ReplyBody, Request, encode_push,
+    encode_reply, frame,
+};
+use gyre_types::{ClientId, Now, SubscriptionId, Ticket, UnixSeconds, Uptime, UserId, limits};
+use smallvec::SmallVec;
+
+use crate::commands::{
+    connect, entered, history, presence, publish, refresh, rpc, sub_refresh, subscribe, unsubscribe,
+};
+use crate::control::{self, Control};
+use crate::effect::{Completion, Effect, RefreshBy};
+use crate::ending::End;
+use crate::liveness::{Due, Liveness};
+use crate::message::Message;
+use crate::observe::{Method, Observation};
+use crate::opening::Asked;
+use crate::phase::{Connecting, Phase};
+use crate::settings::Settings;
+use crate::table::Table;
+use crate::watch::Watch;
+
+/// Interval of the transport's own pings where the option turns pings off.
+const NATIVE_PING_INTERVAL: Duration = Duration::from_secs(25);
+/// From such a ping to its answer.
+const NATIVE_PONG_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a session must know of the transport under it.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Transport {
+    /// How messages are encoded.
+    pub format: Format,
+    /// Whether pings are messages of the protocol; the alternative is the transport's own.
+    pub app_pings: bool,
+}
+
+/// One client connection's protocol state. See the crate's documentation for the order of calls.
+#[derive(Debug)]
+pub struct Session {
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) transport: Transport,
+    pub(crate) phase: Phase,
+    pub(crate) identity: Identity,
+    pub(crate) table: Table,
+    pub(crate) watch: Watch,
+    liveness: Option<Liveness>,
+    random: u64,
+    /// Closes the connection if it is not prolonged; `None`: never.
+    pub(crate) expire_due: Option<Uptime>,
+    pending: SmallVec<[(Ticket, Pending); 1]>,
+    next_ticket: u32,
+    /// Commands that wait for their answer.
+    in_flight: u32,
+    /// Until an unsubscribe is done, no command is taken; the instant is its deadline.
+    exclusive_until: Option<Uptime>,
+    /// A subscribe to a channel that is just being left.
+    stalled: Option<Box<Command>>,
+    messages: VecDeque<Message>,
+    /// In order; hardly ever more than one.
+    effects: SmallVec<[(Ticket, Effect); 1]>,
+    observations: SmallVec<[Observation; 1]>,
+    closing: Option<Box<Disconnect>>,
+}
+
+/// Who the client is.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) client: ClientId,
+    pub(crate) user: UserId,
+    /// As others see it where the subscription adds nothing.
+    pub(crate) info: Arc<ClientInfo>,
+    pub(crate) meta: Bytes,
+    pub(crate) expire_at: Option<UnixSeconds>,
+    pub(crate) refresh_by: RefreshBy,
+}
+
+/// What an effect's completion is for.
+#[derive(Debug)]
+pub(crate) enum Pending {
+    Authenticate,
+    Register,
+    Refresh(Asked),
+    SubscribeToken(SubscriptionId, subscribe::Waiting),
+    RefreshToken(SubscriptionId, Asked),
+    Opening(SubscriptionId),
+    Joining(SubscriptionId),
+    Leaving(SubscriptionId),
+    Publish(Asked),
+    History(Asked),
+    Presence(Asked),
+    PresenceStats(Asked),
+    Rpc(Asked),
+    Top(SubscriptionId),
+}
+
+// === inputs ===
+
+impl Session {
+    /// A session that waits for its connect command. `random` spreads its pings.
+    #[must_use]
+    pub fn new(
+        settings: Arc<Settings>,
+        transport: Transport,
+        client: ClientId,
+        random: u64,
+        now: Now,
+    ) -> Self {
+        let stale_at = settings
+            .timing
+            .stale_close_delay
+            .map(|delay| now.uptime + delay);
+        let info = Arc::new(ClientInfo {
+            client: client.shared(),
+            ..ClientInfo::default()
+        });
+        Self {
+            settings,
+            transport,
+            phase: Phase::Waiting { stale_at },
+            identity: Identity {
+                client,
+                user: UserId::from(Arc::clone(&info.user)),
+                info,
+                meta: Bytes::new(),
+                expire_at: None,
+                refresh_by: RefreshBy::Client,
+            },
+            table: Table::default(),
+            watch: Watch::default(),
+            liveness: None,
+            random,
+            expire_due: None,
+            pending: SmallVec::new(),
+            next_ticket: 0,
+            in_flight: 0,
+            exclusive_until: None,
+            stalled: None,
+            messages: VecDeque::new(),
+            effects: SmallVec::new(),
+            observations: SmallVec::new(),
+            closing: None,
+        }
+    }
+
+    /// Whether the next command may be handled now. If not, the driver leaves it undecoded.
+    #[must_use]
+    pub fn accepts_command(&self) -> bool {
+        let has_room = match self.phase {
+            Phase::Waiting { .. } => true,
+            Phase::Connecting(_) | Phase::Refused { .. } | Phase::Closed => false,
+            Phase::Connected => self.in_flight < self.settings.limits.concurrency,
+        };
+        has_room && self.exclusive_until.is_none() && self.stalled.is_none()
+    }
+
+    /// Whether input is still of use: after a refused connect nothing more is read.
+    #[must_use]
+    pub const fn is_reading(&self) -> bool {
+        !matches!(self.phase, Phase::Refused { .. } | Phase::Closed)
+    }
+
+    /// Takes a command that the client sent, after [`Self::accepts_command`] said so.
+    pub fn handle_command(&mut self, command: Command, now: Now) {
+        match (&self.phase, &command.request) {
+            (Phase::Closed | Phase::Refused { .. }, _) => {}
+            (Phase::Waiting { .. }, Request::Connect(_)) => self.dispatch(command, now),
+            (Phase::Waiting { .. } | Phase::Connecting(_), _)
+            | (Phase::Connected, Request::Connect(_) | Request::Empty) => {
+                self.close(Disconnect::BAD_REQUEST, now);
+            }
+            (Phase::Connected, Request::Pong) => self.handle_pong(now),
+            (Phase::Connected, _) => self.dispatch(command, now),
+        }
+    }
+
+    /// Takes an answer to the transport's own ping. One that nobody asked for is no fault.
+    pub fn handle_transport_pong(&mut self, now: Now) {
+        if let Some(liveness) = self.liveness.as_mut()
+            && !self.transport.app_pings
+        {
+            liveness.handle_pong(now.uptime);
+        }
+    }
+
+    /// Takes the end of what could be decoded: the client broke the protocol.
+    pub fn handle_malformed(&mut self, now: Now) {
+        self.close(Disconnect::BAD_REQUEST, now);
+    }
+
+    /// Takes the result of an effect. One whose ticket is unknown is ignored.
+    pub fn handle_completion(&mut self, ticket: Ticket, completion: Completion, now: Now) {
+        let Some(index) = self.pending.iter().position(|(known, _)| *known == ticket) else {
+            return;
+        };
+        let (_, pending) = self.pending.swap_remove(index);
+        self.complete(pending, completion, now);
+    }
+
+    /// Takes a command of the server API.
+    pub fn handle_control(&mut self, control: u32, command: Control, now: Now) {
+        control::handle(self, control, command, now);
+    }
+
+    /// Has to be called when the instant of [`Self::poll_timeout`] is reached.
+    pub fn handle_timeout(&mut self, now: Now) {
+        if let Some(disconnect) = self.phase.overdue(now.uptime) {
+            return self.close(disconnect, now);
+        }
+        if is_due(self.exclusive_until, now) {
+            return self.close(Disconnect::SERVER_ERROR, now);
+        }
+        if is_due(self.expire_due, now) {
+            return self.close(Disconnect::EXPIRED, now);
+        }
+        self.handle_liveness(now);
+        self.handle_watch(now);
+    }
+
+    /// Ends the connection from outside: drain, a slow or broken transport, a peer that left.
+    pub fn handle_disconnect(&mut self, disconnect: Disconnect, now: Now) {
+        self.close(disconnect, now);
+    }
+}
+
+// === outputs ===
+
+impl Session {
+    /// The next message for the client.
+    pub fn poll_message(&mut self) -> Option<Message> {
+        let message = self.messages.pop_front();
+        if message.is_none() && self.messages.capacity() > limits::TURN_DELIVERIES_MAX {
+            self.messages = VecDeque::new();
+        }
+        message
+    }
+
+    /// The next piece of work for the driver.
+    pub fn poll_effect(&mut self) -> Option<(Ticket, Effect)> {
+        (!self.effects.is_empty()).then(|| self.effects.remove(0))
+    }
+
+    /// When [`Self::handle_timeout`] is due; `None`: not before the next input.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Uptime> {
+        if self.closing.is_some() {
+            return None;
+        }
+        [
+            self.phase.deadline(),
+            self.exclusive_until,
+            self.expire_due,
+            self.liveness.as_ref().map(Liveness::next),
+            self.watch.next(),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+    }
+
+    /// What the driver may count, since the last call.
+    pub fn poll_observations(&mut self) -> impl Iterator<Item = Observation> + use<> {
+        std::mem::take(&mut self.observations).into_iter()
+    }
+
+    /// Whether [`Self::poll_message`] has something.
+    #[must_use]
+    pub fn has_messages(&self) -> bool {
+        !self.messages.is_empty()
+    }
+
+    /// Why the connection ends, once it does. The messages polled until then go out first.
+    #[must_use]
+    pub fn closing(&self) -> Option<&Disconnect> {
+        self.closing.as_deref()
+    }
+
+    /// Whether nothing is left to do: closed, and all effects are completed.
+    #[must_use]
+    pub fn is_finished(&self) -> bool {
+        self.closing.is_some() && self.pending.is_empty() && self.effects.is_empty()
+    }
+}
+
+// === what the driver may want to know ===
+
+impl Session {
+    /// Identity of the connection.
+    #[must_use]
+    pub const fn client(&self) -> &ClientId {
+        &self.identity.client
+    }
+
+    /// Who is connected; empty: anonymous or not known yet.
+    #[must_use]
+    pub const fn user(&self) -> &UserId {
+        &self.identity.user
+    }
+
+    /// Whether the connect command was answered with success.
+    #[must_use]
+    pub const fn is_connected(&self) -> bool {
+        matches!(self.phase, Phase::Connected)
+    }
+
+    /// Subscriptions, those on their way included.
+    #[must_use]
+    pub fn subscriptions(&self) -> usize {
+        self.table.len()
+    }
+}
+
+// === the two decisions: which command, which completion ===
+
+impl Session {
+    fn dispatch(&mut self, command: Command, now: Now) {
+        let asked = Asked {
+            id: command.id,
+            at: now.uptime,
+        };
+        self.in_flight += 1;
+        match command.request {
+            Request::Connect(request) => connect::handle(self, asked, request, now),
+            Request::Subscribe(request) => subscribe::handle(self, asked, request, now),
+            Request::Unsubscribe(request) => unsubscribe::handle(self, asked, &request, now),
+            Request::Publish(request) => publish::handle(self, asked, *request, now),
+            Request::Presence(request) => {
+                presence::handle_members(self, asked, &request.channel, now);
+            }
+            Request::PresenceStats(request) => {
+                presence::handle_stats(self, asked, &request.channel, now);
+            }
+            Request::History(request) => history::handle(self, asked, *request, now),
+            Request::Rpc(request) => rpc::handle(self, asked, request, now),
+            Request::Send(_) => self.close(Disconnect::NOT_AVAILABLE, now),
+            Request::Refresh(request) => refresh::handle(self, asked, request.token, now),
+            Request::SubRefresh(request) => sub_refresh::handle(self, asked, *request, now),
+            Request::PingWithOther => {
+                self.answer(asked, Method::Rpc, Err(Error::NOT_AVAILABLE), now);
+            }
+            Request::Pong | Request::Empty => {}
+        }
+    }
+
+    fn complete(&mut self, pending: Pending, completion: Completion, now: Now) {
+        match (pending, completion) {
+            (Pending::Authenticate, Completion::Authenticated(request, outcome)) => {
+                connect::authenticated(self, *request, outcome, now);
+            }
+            (Pending::Register, Completion::Registered(outcome)) => {
+                connect::registered(self, outcome, now);
+            }
+            (Pending::Refresh(asked), Completion::ConnectionToken(outcome)) => {
+                refresh::verified(self, asked, outcome, now);
+            }
+            (Pending::SubscribeToken(id, waiting), Completion::SubscriptionToken(outcome)) => {
+                subscribe::verified(self, id, waiting, outcome, now);
+            }
+            (Pending::RefreshToken(id, asked), Completion::SubscriptionToken(outcome)) => {
+                sub_refresh::verified(self, id, asked, outcome, now);
+            }
+            (Pending::Opening(id), Completion::Subscribed(outcome)) => {
+                entered::entered(self, id, outcome, now);
+            }
+            (Pending::Joining(id), Completion::Done(_)) => self.joined(id),
+            (Pending::Leaving(id), Completion::Done(outcome)) => self.left(id, outcome, now),
+            (Pending::Publish(asked), Completion::Done(outcome)) => {
+                publish::done(self, asked, outcome, now);
+            }
+            (Pending::History(asked), Completion::History(outcome)) => {
+                history::done(self, asked, outcome, now);
+            }
+            (Pending::Presence(asked), Completion::Presence(outcome)) => {
+                presence::members_done(self, asked, outcome, now);
+            }
+            (Pending::PresenceStats(asked), Completion::PresenceStats(outcome)) => {
+                presence::stats_done(self, asked, outcome, now);
+            }
+            (Pending::Rpc(asked), Completion::Rpc(outcome)) => {
+                rpc::done(self, asked, outcome, now);
+            }
+            (Pending::Top(id), Completion::Top(outcome)) => self.top_read(id, outcome, now),
+            (pending, completion) => {
+                debug_assert!(false, "{completion:?} does not complete {pending:?}");
+            }
+        }
+    }
+}
+
+// === transitions that commands share ===
+
+impl Session {
+    pub(crate) fn issue(&mut self, effect: Effect, pending: Pending) {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        self.pending.push((ticket, pending));
+        self.effects.push((ticket, effect));
+    }
+
+    /// Issues an effect that has no completion.
+    pub(crate) fn tell(&mut self, effect: Effect) {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1);
+        self.effects.push((ticket, effect));
+    }
+
+    pub(crate) fn answer(
+        &mut self,
+        asked: Asked,
+        method: Method,
+        outcome: Result<ReplyBody, Error>,
+        now: Now,
+    ) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        if self.closing.is_some() {
+            return;
+        }
+        let took = now.uptime - asked.at;
+        let took_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
+        self.observe(Observation::answered(
+            method,
+            took_ms,
+            outcome.as_ref().err(),
+        ));
+        let body = outcome.unwrap_or_else(ReplyBody::Error);
+        let reply = Reply { id: asked.id, body };
+        match encode_reply(self.transport.format, &reply) {
+            Ok(message) => self.transmit(Message::Own(message)),
+            Err(_not_json) => self.close(Disconnect::INAPPROPRIATE_PROTOCOL, now),
+        }
+    }
+
+    pub(crate) fn push(&mut self, channel: &str, body: PushBody, now: Now) {
+        let push = Push {
+            id: 0,
+            channel: channel.into(),
+            body,
+        };
+        match encode_push(self.transport.format, Envelope::Reply, &push) {
+            Ok(message) => self.transmit(Message::Own(message)),
+            Err(_not_json) => self.close(Disconnect::INAPPROPRIATE_PROTOCOL, now),
+        }
+    }
+
+    pub(crate) fn transmit(&mut self, message: Message) {
+        if self.closing.is_none() {
+            self.messages.push_back(message);
+        }
+    }
+
+    pub(crate) fn observe(&mut self, observation: Observation) {
+        self.observations.push(observation);
+    }
+
+    pub(crate) fn report(&mut self, control: u32, outcome: Result<(), Error>) {
+        self.tell(Effect::Controlled { control, outcome });
+    }
+
+    /// Takes no more commands until an unsubscribe is done.
+    pub(crate) fn begin_exclusive(&mut self, now: Now) {
+        self.exclusive_until = Some(now.uptime + limits::UNSUBSCRIBE_WAIT);
+    }
+
+    pub(crate) fn end_exclusive(&mut self) {
+        self.exclusive_until = None;
+    }
+
+    /// Keeps a command until the channel it is for has been left.
+    pub(crate) fn stall(&mut self, command: Command) {
+        self.in_flight = self.in_flight.saturating_sub(1);
+        self.stalled = Some(Box::new(command));
+    }
+
+    pub(crate) fn retry_stalled(&mut self, now: Now) {
+        if let Some(command) = self.stalled.take() {
+            self.handle_command(*command, now);
+        }
+    }
+
+    /// Starts the timers of a connection that was just accepted.
+    pub(crate) fn start_liveness(&mut self, now: Now) {
+        let timing = &self.settings.timing;
+        let (interval, pong_timeout) = if self.transport.app_pings {
+            (timing.ping_interval, timing.pong_timeout)
+        } else {
+            // The transport's own pings are never off: they keep middle boxes from closing.
+            let interval = timing.ping_interval.unwrap_or(NATIVE_PING_INTERVAL);
+            let timeout = timing.pong_timeout.unwrap_or(NATIVE_PONG_TIMEOUT);
+            (Some(interval), Some(timeout))
+        };
+        self.liveness = interval
+            .map(|interval| Liveness::start(interval, pong_timeout, self.random, now.uptime));
+    }
+
+    pub(crate) const fn random(&self) -> u64 {
+        self.random
+    }
+
+    /// Enters the last phase; `false` if it was entered before.
+    pub(crate) fn begin_close(&mut self, disconnect: Disconnect) -> bool {
+        if self.closing.is_some() {
+            return false;
+        }
+        if disconnect == Disconnect::CONNECTION_CLOSED || disconnect == Disconnect::SLOW {
+            self.messages.clear();
+        }
+        self.phase = Phase::Closed;
+        self.closing = Some(Box::new(disconnect));
+        self.stalled = None;
+        self.exclusive_until = None;
+        self.liveness = None;
+        self.expire_due = None;
+        true
+    }
+
+    /// Ends a connect that was refused: what it opened ends, and nothing more is read.
+    pub(crate) fn refuse(&mut self, refused: Phase) {
+        self.phase = refused;
+        for id in self.table.ids() {
+            self.end_subscription(id, End::Closed);
+        }
+    }
+
+    pub(crate) fn connecting(&mut self) -> Option<&mut Connecting> {
+        match &mut self.phase {
+            Phase::Connecting(connecting) => Some(connecting),
+            Phase::Waiting { .. } | Phase::Connected | Phase::Refused { .. } | Phase::Closed => {
+                None
+            }
+        }
+    }
+
+    fn handle_pong(&mut self, now: Now) {
+        let round_trip = self
+            .liveness
+            .as_mut()
+            .and_then(|liveness| liveness.handle_pong(now.uptime));
+        match round_trip {
+            Some(took) => self.observe(Observation::Pong {
+                took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            }),
+            None => self.close(Disconnect::BAD_REQUEST, now),
+        }
+    }
+
+    fn handle_liveness(&mut self, now: Now) {
+        let Some(liveness) = self.liveness.as_mut() else {
+            return;
+        };
+        match liveness.handle_timeout(now.uptime) {
+            Due::Nothing => {}
+            Due::SendPing if self.transport.app_pings => {
+                let message = Bytes::from_static(frame::ping(self.transport.format));
+                self.transmit(Message::Own(message));
+            }
+            Due::SendPing => self.transmit(Message::TransportPing),
+            Due::NoPong => self.close(Disconnect::NO_PONG, now),
+        }
+    }
+}
+
+fn is_due(instant: Option<Uptime>, now: Now) -> bool {
+    instant.is_some_and(|instant| instant <= now.uptime)
+}

@@ -1,0 +1,14 @@
+//! The session, driven by a small world of streams, a hub and clients.
+
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::wildcard_enum_match_arm,
+    reason = "a test stops at the first surprise"
+)]
+
+mod commands;
+mod life;
+mod model;
+mod support;
