@@ -1,0 +1,33 @@
+use gyre_proto::api::*;
+
+messages! {
+    PresenceRequest { channel }
+    PresenceResult { presence always }
+    PresenceResponse { error, result }
+    PresenceStatsRequest { channel }
+    PresenceStatsResult { num_clients always, num_users always }
+    PresenceStatsResponse { error, result }
+    HistoryRequest { channel, limit, since, reverse }
+    Publication { data, info, offset, tags }
+    HistoryResult { publications always, epoch always, offset always }
+    HistoryResponse { error, result }
+    HistoryRemoveRequest { channel }
+    HistoryRemoveResult {}
+    HistoryRemoveResponse { error, result }
+    InfoRequest {}
+    InfoResult { nodes }
+    InfoResponse { error, result }
+    NodeResult {
+        uid always, name always, version always, num_clients always, num_users always,
+        num_channels always, uptime, metrics, process, num_subs always,
+    }
+    Metrics { interval, items }
+    Process { cpu, rss }
+    ChannelsRequest { pattern }
+    ChannelsResult { channels always }
+    ChannelsResponse { error, result }
+    ChannelInfo { num_clients }
+    RpcRequest { method, params }
+    RpcResult { data }
+    RpcResponse { error, result }
+}

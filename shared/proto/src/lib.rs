@@ -1,0 +1,33 @@
+//! Generated from `proto/` by `build.rs`.
+//!
+//! The modules are nested as the packages are; [`api`] and [`gateway`] are the short ways in.
+
+#![forbid(unsafe_code)]
+
+/// Packages that existing clients are generated from.
+pub mod centrifugal {
+    /// The server API.
+    pub mod centrifugo {
+        /// `proto/centrifugal/centrifugo/api/api.proto`
+        pub mod api {
+            tonic::include_proto!("centrifugal.centrifugo.api");
+        }
+    }
+}
+
+/// Packages of our own.
+pub mod gyre {
+    /// Calls to gateways.
+    pub mod gateway {
+        /// `proto/gyre/gateway/v1/gateway.proto`
+        pub mod v1 {
+            tonic::include_proto!("gyre.gateway.v1");
+        }
+    }
+}
+
+pub use centrifugal::centrifugo::api;
+pub use gyre::gateway::v1 as gateway;
+
+/// The encoded `FileDescriptorSet` of every file above, for reflection and for tests.
+pub const DESCRIPTORS: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));

@@ -1,0 +1,26 @@
+//! What every process needs around its services: tasks, drain, listeners, signals.
+//!
+//! A process has three phases: it starts, it serves, it drains. [`process::run`] leads it through
+//! them, [`Tasks`] is the only place that spawns, and [`Listeners`] is the only place that accepts
+//! connections: what is configured on the same address is served together. Nothing here knows an
+//! option or a service.
+
+#![forbid(unsafe_code)]
+
+pub mod admin;
+mod clock;
+mod drain;
+pub mod layers;
+pub mod listen;
+mod parts;
+pub mod process;
+mod readiness;
+mod signals;
+mod tasks;
+
+pub use clock::Clock;
+pub use drain::Drain;
+pub use listen::{Head, Intercept, Listeners, Site, Taken};
+pub use parts::{Identity, Parts};
+pub use readiness::{Phase, Readiness};
+pub use tasks::{OnExit, Stopped, Tasks};

@@ -1,0 +1,167 @@
+//! A connection until its first request head is known.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::StatusCode;
+use memchr::memchr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::head::{self, Head, Parsed};
+use super::rewound::Rewound;
+use super::site::{Server, Taken};
+use super::{http1, http2};
+use crate::Drain;
+
+/// Longest wait for a request head. Source: the reference's servers.
+const HEAD_WAIT: Duration = Duration::from_secs(10);
+
+/// Longest wait for a refused peer to read the refusal. Five seconds, as for a close frame.
+const REFUSAL_WAIT: Duration = Duration::from_secs(5);
+
+/// Bytes that are first made room for. Unit: bytes. One KiB holds the head of an SDK.
+const HEAD_BYTES_USUAL: usize = 1024;
+
+/// What a connection began with.
+enum First {
+    Http1 {
+        head: Box<Head>,
+        /// Length of the head in `read`. Unit: bytes.
+        len: usize,
+        read: BytesMut,
+    },
+    Http2 {
+        read: BytesMut,
+    },
+}
+
+/// Why a connection goes no further.
+#[derive(Clone, Copy, Debug)]
+enum Refusal {
+    Malformed,
+    TooLarge,
+    Timeout,
+    /// The peer left, or came too late: nobody to answer.
+    Gone,
+}
+
+/// Reads the first head, and hands the connection to whom it concerns.
+pub(super) async fn open(server: Arc<Server>, mut stream: TcpStream, peer: SocketAddr) {
+    let first = match first(&mut stream, server.tasks.drain()).await {
+        Ok(first) => first,
+        Err(refusal) => return refuse(&server, stream, peer, refusal).await,
+    };
+    match first {
+        First::Http1 {
+            head,
+            len,
+            mut read,
+        } => match server.claimant(&head) {
+            Some(intercept) => {
+                let rest = Bytes::copy_from_slice(&read.split_off(len));
+                intercept.take(Taken {
+                    stream,
+                    head: *head,
+                    rest,
+                    peer,
+                });
+            }
+            // Boxed, so that connections that are taken never had room for hyper's.
+            None => Box::pin(http1::serve(server, rewound(read, stream), peer)).await,
+        },
+        First::Http2 { read } => {
+            Box::pin(http2::serve(server, rewound(read, stream), peer)).await;
+        }
+    }
+}
+
+fn rewound(read: BytesMut, stream: TcpStream) -> Rewound {
+    Rewound::new(read.freeze(), stream)
+}
+
+async fn first(stream: &mut TcpStream, drain: &Drain) -> Result<First, Refusal> {
+    let mut read = BytesMut::new();
+    match timeout(HEAD_WAIT, read_first(stream, &mut read, drain)).await {
+        Ok(Ok(Parsed::Http1(head, len))) => Ok(First::Http1 { head, len, read }),
+        Ok(Ok(Parsed::Http2)) => Ok(First::Http2 { read }),
+        Ok(Ok(Parsed::TooLarge)) => Err(Refusal::TooLarge),
+        Ok(Ok(Parsed::Malformed | Parsed::Partial)) => Err(Refusal::Malformed),
+        Ok(Err(refusal)) => Err(refusal),
+        // Browsers open connections ahead of need.
+        Err(_elapsed) if read.is_empty() => Err(Refusal::Gone),
+        Err(_elapsed) => Err(Refusal::Timeout),
+    }
+}
+
+/// Reads until the bytes are something else than the beginning of a head.
+async fn read_first(
+    stream: &mut TcpStream,
+    read: &mut BytesMut,
+    drain: &Drain,
+) -> Result<Parsed, Refusal> {
+    let mut draining = pin!(drain.draining());
+    loop {
+        let before = read.len();
+        let room = HEAD_BYTES_USUAL.max(before).min(head::BYTES_MAX - before);
+        read.reserve(room);
+        let len = tokio::select! {
+            // What came before the drain is served.
+            biased;
+            len = stream.read_buf(read) => len.map_err(gone)?,
+            // Nothing was asked yet, so nothing is left unanswered.
+            () = &mut draining, if before == 0 => 0,
+        };
+        if len == 0 {
+            return Err(Refusal::Gone);
+        }
+        // A head ends with a line; parsing after each byte would be quadratic.
+        let news = read.get(before..).unwrap_or_default();
+        if before == 0 || memchr(b'\n', news).is_some() {
+            let parsed = head::parse(read);
+            if !matches!(parsed, Parsed::Partial) {
+                return Ok(parsed);
+            }
+        }
+        if read.len() >= head::BYTES_MAX {
+            return Ok(Parsed::TooLarge);
+        }
+    }
+}
+
+fn gone(_error: io::Error) -> Refusal {
+    Refusal::Gone
+}
+
+async fn refuse(server: &Server, stream: TcpStream, peer: SocketAddr, refusal: Refusal) {
+    let refused = &server.metrics.refused;
+    let (counter, status) = match refusal {
+        Refusal::Malformed => (&refused.malformed, StatusCode::BAD_REQUEST),
+        Refusal::TooLarge => (
+            &refused.too_large,
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+        ),
+        Refusal::Timeout => (&refused.timeout, StatusCode::REQUEST_TIMEOUT),
+        Refusal::Gone => return,
+    };
+    counter.inc();
+    tracing::debug!(%peer, ?refusal, "connection refused");
+    // Whether the peer reads it is the peer's affair.
+    drop(timeout(REFUSAL_WAIT, say(stream, status)).await);
+}
+
+/// Answers, and reads what the peer still sends: a close with bytes unread would be a reset, which
+/// takes the answer with it.
+async fn say(mut stream: TcpStream, status: StatusCode) -> io::Result<()> {
+    let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    let mut ignored = [0; 1024];
+    while stream.read(&mut ignored).await? > 0 {}
+    Ok(())
+}

@@ -1,0 +1,59 @@
+use std::sync::Arc;
+
+use gyre_telemetry::Registry;
+use uuid::Uuid;
+
+use crate::{Clock, Readiness, Tasks};
+
+/// Who this process is.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Identity {
+    /// A UUID of version 4, made at each start.
+    pub id: String,
+    /// Name for people. Option `node.name`.
+    pub name: String,
+    /// Version of the build.
+    pub version: String,
+}
+
+impl Identity {
+    /// An identity of its own under this name.
+    #[must_use]
+    pub fn new(name: &str, version: &str) -> Self {
+        Self {
+            id: Uuid::new_v4().to_string(),
+            name: name.to_owned(),
+            version: version.to_owned(),
+        }
+    }
+}
+
+/// What the process gives every service. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Parts {
+    /// Where tasks are spawned.
+    pub tasks: Tasks,
+    /// Where time is read.
+    pub clock: Clock,
+    /// Where metrics are registered.
+    pub registry: Registry,
+    /// Who the process is.
+    pub identity: Arc<Identity>,
+    /// Whether it wants traffic.
+    pub readiness: Readiness,
+}
+
+impl Parts {
+    /// Parts of a process that starts now.
+    #[must_use]
+    pub fn new(registry: Registry, identity: Identity) -> Self {
+        let tasks = Tasks::default();
+        Self {
+            readiness: Readiness::new(tasks.drain().clone()),
+            clock: Clock::start(),
+            registry,
+            identity: Arc::new(identity),
+            tasks,
+        }
+    }
+}
