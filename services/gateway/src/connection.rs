@@ -1,0 +1,441 @@
+//! The driver of one connection: the only place where a session meets time and I/O.
+//!
+//! It works in turns. A turn takes what is ready from each source, a bounded amount of each, so that a
+//! busy channel keeps nobody from reading or pinging:
+//!
+//! 1. completions of effects;
+//! 2. the mailbox: signals, and deliveries while the socket takes what we write;
+//! 3. the socket: what waits to be written, then one read, if a command may be taken.
+//!
+//! Then the session's outputs are taken until there are none, and leave with one write. There is no
+//! timer: the wheel raises [`Signal::Timeout`].
+
+mod buffers;
+mod context;
+mod outbox;
+
+use std::sync::Arc;
+use std::task::{Context as TaskContext, Poll};
+use std::{future::poll_fn, io};
+
+use bytes::Bytes;
+use futures_util::FutureExt;
+use futures_util::stream::{FuturesUnordered, StreamExt};
+use gyre_protocol::Format;
+use gyre_protocol::codes::Disconnect;
+use gyre_protocol::frame::Commands;
+use gyre_session::Session;
+use gyre_types::{Now, Uptime, limits};
+use tokio::net::TcpStream;
+
+pub(crate) use self::context::Context;
+use crate::effects::{self, Later, Started};
+use crate::handle::Item;
+use crate::mailbox::{Signal, Signals};
+use crate::node::Node;
+use crate::websocket::{ReadError, WebSocket};
+
+/// What a driver is made of.
+pub(crate) struct Parts {
+    pub(crate) node: Arc<Node>,
+    pub(crate) session: Session,
+    pub(crate) transport: WebSocket<TcpStream>,
+    pub(crate) context: Context,
+    pub(crate) format: Format,
+    pub(crate) limits: Limits,
+}
+
+/// Limits of the transport.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Longest command. Unit: bytes.
+    pub(crate) command_bytes_max: usize,
+    /// How long the socket may take nothing.
+    pub(crate) write_timeout: std::time::Duration,
+    /// How hard shared messages are compressed, where that was agreed.
+    pub(crate) deflate_level: u8,
+}
+
+/// One connection, from the answered upgrade to the end.
+pub(crate) struct Driver {
+    parts: Parts,
+    /// Frames that were read and not looked at, newest first.
+    unread: Vec<Bytes>,
+    /// The frame that is being looked at.
+    commands: Option<Commands>,
+    in_flight: Option<Box<FuturesUnordered<Later>>>,
+    /// The earliest timeout that the wheel knows of.
+    armed: Option<Uptime>,
+    /// Since when the socket takes nothing, and how much it had taken by then.
+    stuck: Option<(Uptime, u64)>,
+}
+
+impl Driver {
+    pub(crate) const fn new(parts: Parts) -> Self {
+        Self {
+            parts,
+            unread: Vec::new(),
+            commands: None,
+            in_flight: None,
+            armed: None,
+            stuck: None,
+        }
+    }
+
+    /// Serves the connection until it has ended and everything about it is cleaned up.
+    ///
+    /// Boxed, for a future holds what it takes by value several times over, and wraps of futures again.
+    pub(crate) async fn run(mut self: Box<Self>) {
+        let now = self.now();
+        self.settle(now);
+        while self.parts.session.closing().is_none() {
+            poll_fn(|cx| self.poll_turn(cx)).await;
+            let now = self.now();
+            self.settle(now);
+            tokio::task::consume_budget().await;
+        }
+        // In a box: its state is large and rare, and would lie in every task.
+        Box::pin(self.end()).await;
+    }
+
+    fn now(&self) -> Now {
+        self.parts.node.clock.now()
+    }
+
+    // === inputs ===
+
+    // hot path: delivery 4/6
+    fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
+        let now = self.now();
+        let mut has_moved = self.poll_completions(cx, now);
+        has_moved |= self.poll_mailbox(cx, now);
+        has_moved |= self.poll_flush(cx, now);
+        has_moved |= self.poll_read(cx, now);
+        if has_moved {
+            Poll::Ready(())
+        } else {
+            Poll::Pending
+        }
+    }
+
+    fn poll_completions(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
+        let Some(in_flight) = &mut self.in_flight else {
+            return false;
+        };
+        let mut has_moved = false;
+        while let Poll::Ready(Some((ticket, completion))) = in_flight.poll_next_unpin(cx) {
+            self.parts
+                .session
+                .handle_completion(ticket, completion, now);
+            has_moved = true;
+        }
+        if in_flight.is_empty() {
+            self.in_flight = None;
+        }
+        has_moved
+    }
+
+    fn poll_mailbox(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
+        let max = if self.parts.transport.is_pending() {
+            0 // What is not taken out of the mailbox counts against the queue's limit.
+        } else {
+            limits::TURN_DELIVERIES_MAX
+        };
+        let Self { parts, .. } = self;
+        let signals = buffers::with_items(|items| {
+            let signals = parts.context.handle.mailbox.poll_recv(cx, items, max);
+            for item in items.drain(..) {
+                match item {
+                    Item::Delivery(id, prepared) => {
+                        parts.session.handle_delivery(id, &prepared, now);
+                    }
+                    Item::Control(controlled) => {
+                        let control = parts.context.expect(controlled.done);
+                        parts
+                            .session
+                            .handle_control(control, controlled.command, now);
+                    }
+                }
+            }
+            signals
+        });
+        match signals {
+            Poll::Ready(signals) => {
+                self.handle_signals(signals, now);
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    fn handle_signals(&mut self, signals: Signals, now: Now) {
+        if signals.has(Signal::Overflow) {
+            self.parts.session.handle_disconnect(Disconnect::SLOW, now);
+        }
+        if signals.has(Signal::Drain) {
+            let disconnect = Disconnect::SHUTDOWN;
+            self.parts.session.handle_disconnect(disconnect, now);
+        }
+        if signals.has(Signal::Timeout) {
+            self.armed = None;
+            self.parts.session.handle_timeout(now);
+            if self.stuck_until().is_some_and(|until| until <= now.uptime) {
+                self.broken(now);
+            }
+        }
+    }
+
+    fn poll_flush(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
+        if !self.parts.transport.is_pending() {
+            return false;
+        }
+        match self.parts.transport.poll_flush(cx) {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                tracing::debug!(%error, "write failed");
+                self.broken(now);
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
+        let is_busy = self.commands.is_some() || !self.unread.is_empty();
+        if is_busy || self.parts.transport.is_pending() || !self.parts.session.is_reading() {
+            return false;
+        }
+        let Self { parts, unread, .. } = self;
+        let read = buffers::with_messages(|messages| {
+            let read = parts.transport.poll_read(cx, messages);
+            // Most reads bring one message, whose place is `commands`.
+            self.commands = take_first(messages, unread, parts);
+            read
+        });
+        if self.parts.transport.take_pong() {
+            self.parts.session.handle_transport_pong(now);
+        }
+        match read {
+            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Err(error)) => {
+                self.ended(&error, now);
+                true
+            }
+            Poll::Pending => false,
+        }
+    }
+
+    fn ended(&mut self, error: &ReadError, now: Now) {
+        tracing::debug!(client = %self.parts.session.client(), %error, "nothing more to read");
+        let gone = Disconnect::CONNECTION_CLOSED;
+        self.parts.session.handle_disconnect(gone, now);
+    }
+
+    fn broken(&mut self, now: Now) {
+        let disconnect = Disconnect::WRITE_ERROR;
+        self.parts.session.handle_disconnect(disconnect, now);
+    }
+
+    // === outputs ===
+
+    /// Takes the session's outputs and the commands that it accepts, until neither brings more.
+    fn settle(&mut self, now: Now) {
+        loop {
+            self.start_effects(now);
+            if self.parts.session.has_messages() && self.write().is_err() {
+                self.broken(now);
+            }
+            if self.parts.transport.is_pending() || !self.take_command(now) {
+                break;
+            }
+        }
+        self.start_effects(now);
+        self.parts
+            .context
+            .observe(&self.parts.node, &mut self.parts.session);
+        self.watch_socket(now);
+        self.arm(now);
+    }
+
+    fn start_effects(&mut self, now: Now) {
+        let parts = &mut self.parts;
+        while let Some((ticket, effect)) = parts.session.poll_effect() {
+            let started = effects::start(&parts.node, &mut parts.context, ticket, effect);
+            match started {
+                Started::Now(completion) => {
+                    parts.session.handle_completion(ticket, completion, now);
+                }
+                Started::Later(mut later) => match (&mut later).now_or_never() {
+                    Some((ticket, completion)) => {
+                        parts.session.handle_completion(ticket, completion, now);
+                    }
+                    None => self.in_flight.get_or_insert_default().push(later),
+                },
+                Started::Told => {}
+            }
+        }
+    }
+
+    /// Hands the session the next command, if there is one and it may be taken.
+    fn take_command(&mut self, now: Now) -> bool {
+        let session = &mut self.parts.session;
+        if !session.is_reading() {
+            self.commands = None;
+            self.unread = Vec::new();
+            return false;
+        }
+        if !session.accepts_command() {
+            return false;
+        }
+        let Some(commands) = &mut self.commands else {
+            let Some(frame) = self.unread.pop() else {
+                return false;
+            };
+            self.commands = Some(self.parts.commands_of(frame));
+            return true;
+        };
+        match commands.next_command() {
+            Some(Ok(command)) => session.handle_command(command, now),
+            Some(Err(error)) => {
+                tracing::debug!(client = %session.client(), %error, "malformed frame");
+                session.handle_malformed(now);
+            }
+            None => self.commands = None,
+        }
+        true
+    }
+
+    fn write(&mut self) -> io::Result<()> {
+        let Parts {
+            session,
+            transport,
+            format,
+            limits,
+            ..
+        } = &mut self.parts;
+        outbox::write(session, transport, *format, limits.deflate_level)
+    }
+
+    // === time ===
+
+    fn watch_socket(&mut self, now: Now) {
+        if !self.parts.transport.is_pending() {
+            self.stuck = None;
+            return;
+        }
+        let sent = self.parts.transport.sent_bytes();
+        if self.stuck.is_none_or(|(_, before)| before != sent) {
+            self.stuck = Some((now.uptime, sent));
+        }
+    }
+
+    fn stuck_until(&self) -> Option<Uptime> {
+        self.stuck
+            .map(|(since, _)| since + self.parts.limits.write_timeout)
+    }
+
+    /// Has the wheel wake us for the next timeout, unless it will do so earlier anyway.
+    fn arm(&mut self, now: Now) {
+        let session = self.parts.session.poll_timeout();
+        let Some(next) = [session, self.stuck_until()].into_iter().flatten().min() else {
+            return;
+        };
+        if self.armed.is_some_and(|armed| armed <= next) {
+            return;
+        }
+        self.armed = Some(next);
+        let handle = Arc::clone(&self.parts.context.handle);
+        self.parts.node.wheel.schedule(now.uptime, next, handle);
+    }
+
+    // === the end ===
+
+    async fn end(mut self: Box<Self>) {
+        let disconnect = self
+            .parts
+            .session
+            .closing()
+            .cloned()
+            .unwrap_or(Disconnect::CONNECTION_CLOSED);
+        self.parts.context.handle.mailbox.close();
+        tracing::debug!(
+            client = %self.parts.session.client(),
+            code = disconnect.code,
+            reason = %disconnect.reason,
+            "disconnected"
+        );
+        self.parts.node.metrics.disconnected(&disconnect);
+        if self.parts.session.has_messages() {
+            // If it does not work, closing will not either.
+            let _ = self.write();
+        }
+        let Self {
+            parts, in_flight, ..
+        } = *self;
+        let Parts {
+            node,
+            session,
+            transport,
+            context,
+            ..
+        } = parts;
+        if disconnect == Disconnect::WRITE_ERROR {
+            drop(transport);
+            clean_up(&node, session, context, in_flight).await;
+            return;
+        }
+        let code = u16::try_from(disconnect.code).unwrap_or(0);
+        // The transport first, so that nobody is seen leaving who can still read.
+        tokio::join!(
+            transport.close(code, &disconnect.reason),
+            clean_up(&node, session, context, in_flight),
+        );
+    }
+}
+
+/// Completes the effects of a closed session: that is how presence and leaves are taken back.
+async fn clean_up(
+    node: &Arc<Node>,
+    mut session: Session,
+    mut context: Context,
+    in_flight: Option<Box<FuturesUnordered<Later>>>,
+) {
+    let mut in_flight = in_flight.unwrap_or_default();
+    loop {
+        while let Some((ticket, effect)) = session.poll_effect() {
+            match effects::start(node, &mut context, ticket, effect) {
+                Started::Now(completion) => {
+                    session.handle_completion(ticket, completion, node.clock.now());
+                }
+                Started::Later(later) => in_flight.push(later),
+                Started::Told => {}
+            }
+        }
+        context.observe(node, &mut session);
+        let Some((ticket, completion)) = in_flight.next().await else {
+            break;
+        };
+        session.handle_completion(ticket, completion, node.clock.now());
+    }
+    context.leave(node);
+}
+
+impl Parts {
+    fn commands_of(&self, frame: Bytes) -> Commands {
+        Commands::new(self.format, frame, self.limits.command_bytes_max)
+    }
+}
+
+/// The first of the frames that were read; the others wait in `unread`.
+fn take_first(
+    messages: &mut Vec<crate::websocket::decoder::Message>,
+    unread: &mut Vec<Bytes>,
+    parts: &Parts,
+) -> Option<Commands> {
+    if messages.len() > 1 {
+        unread.extend(messages.drain(1..).rev().map(|message| message.bytes));
+    }
+    messages
+        .pop()
+        .map(|message| parts.commands_of(message.bytes))
+}

@@ -1,0 +1,29 @@
+//! Lists that belong to a thread: what one turn takes in lives no longer than the turn.
+
+use std::cell::Cell;
+
+use crate::handle::Item;
+use crate::websocket::decoder::Message;
+
+thread_local! {
+    static ITEMS: Cell<Vec<Item>> = const { Cell::new(Vec::new()) };
+    static MESSAGES: Cell<Vec<Message>> = const { Cell::new(Vec::new()) };
+}
+
+/// Lends this thread's list of mailbox items, empty.
+pub(super) fn with_items<R>(work: impl FnOnce(&mut Vec<Item>) -> R) -> R {
+    let mut items = ITEMS.take();
+    let result = work(&mut items);
+    items.clear();
+    ITEMS.set(items);
+    result
+}
+
+/// Lends this thread's list of messages that were read, empty.
+pub(super) fn with_messages<R>(work: impl FnOnce(&mut Vec<Message>) -> R) -> R {
+    let mut messages = MESSAGES.take();
+    let result = work(&mut messages);
+    messages.clear();
+    MESSAGES.set(messages);
+    result
+}

@@ -1,0 +1,75 @@
+use std::sync::Arc;
+
+use gyre_protocol::codes::Error;
+use gyre_session::{Observation, Session};
+use tokio::sync::oneshot;
+
+use crate::handle::Handle;
+use crate::node::Node;
+
+/// What effects may know and change of their connection, beside the session.
+#[derive(Debug)]
+pub(crate) struct Context {
+    pub(crate) handle: Arc<Handle>,
+    /// User that a proxy in front vouches for.
+    pub(crate) user_from_header: Option<Box<str>>,
+    /// Whether the connection stands in the node's tables.
+    pub(crate) is_registered: bool,
+    controls: Vec<(u32, oneshot::Sender<Result<(), Error>>)>,
+    next_control: u32,
+}
+
+impl Context {
+    pub(crate) const fn new(handle: Arc<Handle>, user_from_header: Option<Box<str>>) -> Self {
+        Self {
+            handle,
+            user_from_header,
+            is_registered: false,
+            controls: Vec::new(),
+            next_control: 0,
+        }
+    }
+
+    /// Notes who wants to know how a command of the server API ends; gives the command its name.
+    pub(crate) fn expect(&mut self, done: oneshot::Sender<Result<(), Error>>) -> u32 {
+        let control = self.next_control;
+        self.next_control = self.next_control.wrapping_add(1);
+        self.controls.push((control, done));
+        control
+    }
+
+    /// Tells the server API how its command ended.
+    pub(crate) fn report(&mut self, control: u32, outcome: Result<(), Error>) {
+        let found = self
+            .controls
+            .iter()
+            .position(|(known, _)| *known == control);
+        if let Some(index) = found {
+            let (_, done) = self.controls.swap_remove(index);
+            // Who asked may have given up.
+            let _ = done.send(outcome);
+        }
+        if self.controls.is_empty() {
+            self.controls = Vec::new();
+        }
+    }
+
+    /// Counts what the session has seen.
+    pub(crate) fn observe(&mut self, node: &Node, session: &mut Session) {
+        for observation in session.poll_observations() {
+            self.count(node, &observation);
+        }
+    }
+
+    /// Takes the connection out of the node's tables.
+    pub(crate) fn leave(&self, node: &Node) {
+        node.connections.leave(&self.handle);
+        if self.is_registered {
+            node.metrics.actions.remove_client.inc();
+        }
+    }
+
+    fn count(&mut self, node: &Node, observation: &Observation) {
+        node.metrics.observed(observation);
+    }
+}

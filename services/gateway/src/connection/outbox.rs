@@ -1,0 +1,89 @@
+use std::io;
+
+use bytes::Bytes;
+use gyre_protocol::Format;
+use gyre_session::{Message, Session};
+use gyre_types::limits::FRAME_MESSAGES_MAX;
+use smallvec::SmallVec;
+use tokio::net::TcpStream;
+
+use crate::websocket::{Frames, Kind, WebSocket, deflate};
+
+type Parts = SmallVec<[Bytes; FRAME_MESSAGES_MAX]>;
+
+/// Sends all messages that the session has: joined into frames, all frames with one write.
+pub(super) fn write(
+    session: &mut Session,
+    transport: &mut WebSocket<TcpStream>,
+    format: Format,
+    deflate_level: u8,
+) -> io::Result<()> {
+    transport.write(|frames| {
+        let mut outbox = Outbox {
+            frames,
+            parts: Parts::new(),
+            format,
+        };
+        while let Some(message) = session.poll_message() {
+            outbox.add(&message, deflate_level);
+        }
+        outbox.end_frame();
+    })
+}
+
+struct Outbox<'a, 'b> {
+    frames: &'a mut Frames<'b>,
+    parts: Parts,
+    format: Format,
+}
+
+impl Outbox<'_, '_> {
+    fn add(&mut self, message: &Message, deflate_level: u8) {
+        match message {
+            Message::Own(bytes) => self.join(bytes.clone()),
+            Message::TransportPing => {
+                self.end_frame();
+                self.frames.ping();
+            }
+            Message::Shared { .. } => {
+                let Some(encoded) = message.shared(self.format) else {
+                    return;
+                };
+                if !self.frames.deflates(encoded.bytes().len()) {
+                    return self.join(encoded.bytes().clone());
+                }
+                // A frame of its own, so that its compressed form serves all receivers.
+                self.end_frame();
+                let deflated = encoded.deflated(|bytes| deflate::message(bytes, deflate_level));
+                self.frames.deflated(kind(self.format), deflated);
+            }
+        }
+    }
+
+    fn join(&mut self, bytes: Bytes) {
+        self.parts.push(bytes);
+        if self.parts.len() == FRAME_MESSAGES_MAX {
+            self.end_frame();
+        }
+    }
+
+    fn end_frame(&mut self) {
+        if self.parts.is_empty() {
+            return;
+        }
+        let separator = match self.format {
+            Format::Json => Some(b'\n'),
+            Format::Protobuf => None,
+        };
+        self.frames
+            .message(kind(self.format), &self.parts, separator);
+        self.parts.clear();
+    }
+}
+
+const fn kind(format: Format) -> Kind {
+    match format {
+        Format::Json => Kind::Text,
+        Format::Protobuf => Kind::Binary,
+    }
+}

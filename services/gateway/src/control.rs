@@ -1,0 +1,210 @@
+//! `gyre.gateway.v1`: what the API asks of the connections of this gateway.
+//!
+//! A command is put into the mailbox of each connection that is meant, and answered when all of them
+//! have carried it out. One whose id was seen within the last minute is not run again.
+
+mod repeated;
+mod selector;
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gyre_policy::Override;
+use gyre_proto::api::{BoolValue, Metrics, NodeResult, SubscribeOptionOverride};
+use gyre_proto::gateway as pb;
+use gyre_proto::gateway::gateway_service_server::GatewayService;
+use gyre_protocol::codes::{Disconnect, Error, Unsubscribe};
+use gyre_session::{Control, ControlRefresh, ControlSubscribe};
+use gyre_types::{ChannelName, UnixSeconds};
+use tokio::sync::oneshot;
+use tonic::{Request, Response, Status};
+
+pub(crate) use self::repeated::Repeated;
+use crate::handle::{Controlled, Handle, Item};
+use crate::mailbox::Offered;
+use crate::node::Node;
+
+/// What a command counts in a mailbox. Unit: bytes. Small: it must get through.
+const COMMAND_BYTES: usize = 64;
+
+/// Where the outcome of a command arrives; closed if the connection ended first.
+pub(crate) type Outcome = oneshot::Receiver<Result<(), Error>>;
+
+/// Puts a command into a connection's mailbox. `None`: the connection ends anyway.
+pub(crate) fn send(handle: &Handle, command: Control) -> Option<Outcome> {
+    let (done, outcome) = oneshot::channel();
+    let item = Item::Control(Box::new(Controlled { command, done }));
+    match handle.mailbox.offer(item, COMMAND_BYTES) {
+        Offered::Accepted => Some(outcome),
+        Offered::Full | Offered::Closed => None,
+    }
+}
+
+/// The service, over the node's connections.
+#[derive(Clone, Debug)]
+pub struct Commands {
+    node: Arc<Node>,
+    repeated: Arc<Repeated>,
+}
+
+impl Commands {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        Self {
+            node,
+            repeated: Arc::default(),
+        }
+    }
+
+    /// Runs a command on every connection that is meant; how many there were.
+    async fn run(
+        &self,
+        id: &Bytes,
+        selector: Option<pb::Selector>,
+        command: impl Fn() -> Control,
+    ) -> Result<u32, Status> {
+        let now = self.node.clock.now().uptime;
+        if let Some(matched) = self.repeated.find(id, now) {
+            return Ok(matched);
+        }
+        let handles = selector::select(&self.node.connections, &selector.unwrap_or_default())?;
+        let outcomes: Vec<Outcome> = handles
+            .iter()
+            .filter_map(|handle| send(handle, command()))
+            .collect();
+        for outcome in outcomes {
+            match outcome.await {
+                Ok(Err(error)) if error == Error::INTERNAL => {
+                    return Err(Status::internal("a connection could not carry it out"));
+                }
+                // An error is the connection's own business; one that has ended needs nothing.
+                Ok(Ok(()) | Err(_)) | Err(_) => {}
+            }
+        }
+        let matched = u32::try_from(handles.len()).unwrap_or(u32::MAX);
+        self.repeated.remember(id, matched, now);
+        Ok(matched)
+    }
+}
+
+#[tonic::async_trait]
+impl GatewayService for Commands {
+    async fn subscribe(
+        &self,
+        request: Request<pb::SubscribeRequest>,
+    ) -> Result<Response<pb::SubscribeResponse>, Status> {
+        let request = request.into_inner();
+        let channel = ChannelName::new(&request.channel)
+            .map_err(|error| Status::invalid_argument(error.to_string()))?;
+        let command = ControlSubscribe {
+            channel,
+            info: request.info,
+            data: request.data,
+            expire_at: at(request.expire_at),
+            recover_since: request
+                .recover_since
+                .map(|since| (since.offset, since.epoch)),
+            overrides: request.r#override.map(overrides).unwrap_or_default(),
+        };
+        let matched = self
+            .run(&request.command_id, request.selector, || {
+                Control::Subscribe(Box::new(command.clone()))
+            })
+            .await?;
+        Ok(Response::new(pb::SubscribeResponse { matched }))
+    }
+
+    async fn unsubscribe(
+        &self,
+        request: Request<pb::UnsubscribeRequest>,
+    ) -> Result<Response<pb::UnsubscribeResponse>, Status> {
+        let request = request.into_inner();
+        let matched = self
+            .run(&request.command_id, request.selector, || {
+                Control::Unsubscribe {
+                    channel: request.channel.clone(),
+                    unsubscribe: Unsubscribe::SERVER,
+                }
+            })
+            .await?;
+        Ok(Response::new(pb::UnsubscribeResponse { matched }))
+    }
+
+    async fn disconnect(
+        &self,
+        request: Request<pb::DisconnectRequest>,
+    ) -> Result<Response<pb::DisconnectResponse>, Status> {
+        let request = request.into_inner();
+        let disconnect = Disconnect {
+            code: request.code,
+            reason: request.reason.into(),
+        };
+        let matched = self
+            .run(&request.command_id, request.selector, || {
+                Control::Disconnect(disconnect.clone())
+            })
+            .await?;
+        Ok(Response::new(pb::DisconnectResponse { matched }))
+    }
+
+    async fn refresh(
+        &self,
+        request: Request<pb::RefreshRequest>,
+    ) -> Result<Response<pb::RefreshResponse>, Status> {
+        let request = request.into_inner();
+        let command = ControlRefresh {
+            is_expired: request.expired,
+            expire_at: at(request.expire_at),
+            info: request.info,
+        };
+        let matched = self
+            .run(&request.command_id, request.selector, || {
+                Control::Refresh(command.clone())
+            })
+            .await?;
+        Ok(Response::new(pb::RefreshResponse { matched }))
+    }
+
+    async fn info(
+        &self,
+        _request: Request<pb::InfoRequest>,
+    ) -> Result<Response<pb::InfoResponse>, Status> {
+        let node = Some(describe(&self.node));
+        Ok(Response::new(pb::InfoResponse { node }))
+    }
+}
+
+fn describe(node: &Node) -> NodeResult {
+    let counts = node.hub.counts();
+    let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+    let uptime_s = node.clock.now().uptime.as_millis() / 1000;
+    NodeResult {
+        uid: node.identity.id.clone(),
+        name: node.identity.name.clone(),
+        version: node.identity.version.clone(),
+        num_clients: number(node.connections.len()),
+        num_users: number(node.connections.users()),
+        num_channels: number(counts.channels),
+        num_subs: number(counts.subscriptions),
+        uptime: u32::try_from(uptime_s).unwrap_or(u32::MAX),
+        metrics: Some(Metrics {
+            interval: node.options.info_interval.as_secs_f64(),
+            items: node.metrics.summary(&node.options.metrics_namespace),
+        }),
+        ..NodeResult::default()
+    }
+}
+
+fn at(unix_seconds: i64) -> Option<UnixSeconds> {
+    (unix_seconds != 0).then_some(UnixSeconds(unix_seconds))
+}
+
+fn overrides(wire: SubscribeOptionOverride) -> Override {
+    let value = |given: Option<BoolValue>| given.map(|given| given.value);
+    Override {
+        presence: value(wire.presence),
+        join_leave: value(wire.join_leave),
+        force_push_join_leave: value(wire.force_push_join_leave),
+        force_positioning: value(wire.force_positioning),
+        force_recovery: value(wire.force_recovery),
+    }
+}

@@ -1,0 +1,124 @@
+//! What sessions ask for, one file per kind. Each turns an effect into its completion.
+
+mod authenticate;
+mod read;
+mod subscribe;
+mod tokens;
+mod write;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use gyre_engine::Error;
+use gyre_protocol::codes::Disconnect;
+use gyre_session::{Completion, Effect, Failure};
+use gyre_types::{Fault, Kind, Ticket, UserId};
+
+use crate::connection::Context;
+use crate::handle::Handle;
+use crate::node::Node;
+
+/// A completion that is on its way.
+pub(crate) type Later = Pin<Box<dyn Future<Output = (Ticket, Completion)> + Send>>;
+
+/// What became of an effect.
+pub(crate) enum Started {
+    /// It is done.
+    Now(Completion),
+    /// It takes an engine or a backend.
+    Later(Later),
+    /// It has no completion.
+    Told,
+}
+
+/// Starts an effect of one connection.
+pub(crate) fn start(
+    node: &Arc<Node>,
+    context: &mut Context,
+    ticket: Ticket,
+    effect: Effect,
+) -> Started {
+    match effect {
+        Effect::Authenticate(request) => Started::Now(authenticate::run(node, context, request)),
+        Effect::Register(register) => {
+            Started::Now(Completion::Registered(enter(node, context, &register.user)))
+        }
+        Effect::VerifyConnectionToken(token) => Started::Now(tokens::connection(node, &token)),
+        Effect::VerifySubscriptionToken(token) => Started::Now(tokens::subscription(node, &token)),
+        Effect::Controlled { control, outcome } => {
+            context.report(control, outcome);
+            Started::Told
+        }
+        Effect::DisconnectOthers { user, channel } => {
+            let (node, own) = (Arc::clone(node), Arc::clone(&context.handle));
+            let name = "single connection";
+            let tasks = node.tasks.clone();
+            tasks.spawn(name, gyre_runtime::OnExit::Ignore, async move {
+                read::disconnect_others(&node, &own, &user, &channel).await;
+            });
+            Started::Told
+        }
+        Effect::Subscribe(_)
+        | Effect::Unsubscribe(_)
+        | Effect::PublishJoin { .. }
+        | Effect::Publish(_)
+        | Effect::History(_)
+        | Effect::ReadTop { .. }
+        | Effect::Presence(_)
+        | Effect::PresenceStats(_)
+        | Effect::Rpc(_) => Started::Later(later(node, &context.handle, ticket, effect)),
+    }
+}
+
+fn later(node: &Arc<Node>, handle: &Arc<Handle>, ticket: Ticket, effect: Effect) -> Later {
+    let (node, handle) = (Arc::clone(node), Arc::clone(handle));
+    Box::pin(async move {
+        let completion = match effect {
+            Effect::Subscribe(effect) => subscribe::enter(&node, &handle, *effect).await,
+            Effect::Unsubscribe(effect) => subscribe::leave(&node, &handle, *effect).await,
+            Effect::PublishJoin { channel, info } => write::join(&node, &channel, &info).await,
+            Effect::Publish(effect) => write::publish(&node, *effect).await,
+            Effect::History(effect) => read::history(&node, *effect).await,
+            Effect::ReadTop { channel } => read::top(&node, &channel).await,
+            Effect::Presence(channel) => read::presence(&node, &channel).await,
+            Effect::PresenceStats(channel) => read::presence_stats(&node, &channel).await,
+            // No backend is configured: the policy lets nothing through to here.
+            Effect::Rpc(_)
+            | Effect::Authenticate(_)
+            | Effect::Register(_)
+            | Effect::VerifyConnectionToken(_)
+            | Effect::VerifySubscriptionToken(_)
+            | Effect::Controlled { .. }
+            | Effect::DisconnectOthers { .. } => Completion::Rpc(Err(
+                gyre_session::Refusal::Error(gyre_protocol::codes::Error::NOT_AVAILABLE),
+            )),
+        };
+        (ticket, completion)
+    })
+}
+
+fn enter(node: &Node, context: &mut Context, user: &UserId) -> Result<(), Disconnect> {
+    node.connections
+        .enter(&context.handle, user, node.options.user_connections_max)
+        .map_err(|_too_many| Disconnect::CONNECTION_LIMIT)?;
+    context.is_registered = true;
+    node.metrics.actions.add_client.inc();
+    Ok(())
+}
+
+/// What a client may know of an engine's error; the rest goes to the log.
+fn failure(error: &Error, what: &'static str) -> Failure {
+    match error {
+        Error::UnrecoverablePosition { .. } => return Failure::UnrecoverablePosition,
+        Error::Unsupported { .. } => return Failure::NotAvailable,
+        Error::Unavailable { .. } | Error::OutcomeUnknown { .. } | Error::Internal { .. } => {}
+    }
+    match error.fault() {
+        Kind::Internal => tracing::error!(%error, what, "engine failed"),
+        Kind::Caller | Kind::Limit | Kind::Unavailable => {
+            tracing::warn!(%error, what, "engine did not answer");
+        }
+    }
+    Failure::Internal
+}

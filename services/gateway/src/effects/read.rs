@@ -1,0 +1,103 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use gyre_engine::{HistoryQuery, Order};
+use gyre_protocol::codes::Disconnect;
+use gyre_session::{Completion, Control, HistoryPart, HistoryRead, Stats};
+use gyre_types::{ChannelName, UserId};
+
+use super::failure;
+use crate::handle::Handle;
+use crate::node::Node;
+
+pub(super) async fn history(node: &Node, effect: HistoryRead) -> Completion {
+    node.metrics.actions.history.inc();
+    let query = HistoryQuery {
+        since: effect
+            .since
+            .as_ref()
+            .map(|(offset, epoch)| (*offset, epoch.as_str())),
+        limit: effect.limit,
+        order: if effect.is_reverse {
+            Order::Reverse
+        } else {
+            Order::Forward
+        },
+        meta_ttl: meta_ttl(node, &effect.channel),
+    };
+    let read = node.engine.broker.history(&effect.channel, query).await;
+    Completion::History(
+        read.map(|read| HistoryPart {
+            top: read.top,
+            publications: read.publications,
+        })
+        .map_err(|error| failure(&error, "history")),
+    )
+}
+
+pub(super) async fn top(node: &Node, channel: &ChannelName) -> Completion {
+    node.metrics.actions.history_stream_top.inc();
+    let query = HistoryQuery {
+        limit: Some(0),
+        meta_ttl: meta_ttl(node, channel),
+        ..HistoryQuery::default()
+    };
+    let read = node.engine.broker.history(channel, query).await;
+    Completion::Top(
+        read.map(|read| read.top)
+            .map_err(|error| failure(&error, "stream top")),
+    )
+}
+
+pub(super) async fn presence(node: &Node, channel: &ChannelName) -> Completion {
+    node.metrics.actions.presence.inc();
+    let members = node.engine.presence.members(channel).await;
+    Completion::Presence(
+        members
+            .map(|members| members.into_values().collect())
+            .map_err(|error| failure(&error, "presence")),
+    )
+}
+
+pub(super) async fn presence_stats(node: &Node, channel: &ChannelName) -> Completion {
+    node.metrics.actions.presence_stats.inc();
+    let stats = node.engine.presence.stats(channel).await;
+    Completion::PresenceStats(
+        stats
+            .map(|stats| Stats {
+                clients: u32::try_from(stats.clients).unwrap_or(u32::MAX),
+                users: u32::try_from(stats.users).unwrap_or(u32::MAX),
+            })
+            .map_err(|error| failure(&error, "presence stats")),
+    )
+}
+
+/// Closes a user's other connections, if the channel's presence shows any.
+pub(super) async fn disconnect_others(
+    node: &Node,
+    own: &Arc<Handle>,
+    user: &UserId,
+    channel: &ChannelName,
+) {
+    match node.engine.presence.stats(channel).await {
+        Ok(stats) if stats.clients == 0 => return,
+        Ok(_) => {}
+        Err(error) => {
+            failure(&error, "presence stats");
+            return;
+        }
+    }
+    for other in node.connections.of(user) {
+        if !Arc::ptr_eq(&other, own) {
+            let command = Control::Disconnect(Disconnect::CONNECTION_LIMIT);
+            // Nobody waits for the outcome.
+            drop(crate::control::send(&other, command));
+        }
+    }
+}
+
+/// How long the epoch of a channel's stream lives.
+pub(super) fn meta_ttl(node: &Node, channel: &ChannelName) -> Option<Duration> {
+    let rules = node.settings.policy.resolve(channel.as_str()).ok()?;
+    rules.meta_ttl()
+}

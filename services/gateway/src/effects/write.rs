@@ -1,0 +1,47 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use gyre_engine::{PublishOptions, Retention};
+use gyre_protocol::messages::ClientInfo;
+use gyre_session::{Completion, Failure, Publish};
+use gyre_types::ChannelName;
+
+use super::failure;
+use crate::node::Node;
+
+/// How long an idempotency key is remembered; clients give none, so it only has to be something.
+const IDEMPOTENCY_TTL: Duration = Duration::from_mins(5);
+
+pub(super) async fn publish(node: &Node, effect: Publish) -> Completion {
+    node.metrics.messages_sent.publication.inc();
+    let Ok(rules) = node.settings.policy.resolve(effect.channel.as_str()) else {
+        return Completion::Done(Err(Failure::Internal)); // The session has just resolved it.
+    };
+    let options = PublishOptions {
+        retention: rules.retention().map(|kept| Retention {
+            size: kept.size,
+            ttl: kept.ttl,
+            meta_ttl: kept.meta_ttl,
+        }),
+        with_previous: rules.options().delta_publish,
+        idempotency_key: "",
+        idempotency_ttl: IDEMPOTENCY_TTL,
+        version_epoch: "",
+    };
+    let publish = gyre_engine::Publish {
+        publication: &effect.publication,
+        options,
+    };
+    let published = node.engine.broker.publish(&effect.channel, publish).await;
+    Completion::Done(
+        published
+            .map(|_position| ())
+            .map_err(|error| failure(&error, "publish")),
+    )
+}
+
+pub(super) async fn join(node: &Node, channel: &ChannelName, info: &Arc<ClientInfo>) -> Completion {
+    node.metrics.messages_sent.join.inc();
+    let published = node.engine.broker.publish_join(channel, info).await;
+    Completion::Done(published.map_err(|error| failure(&error, "join")))
+}

@@ -1,0 +1,267 @@
+//! The HTTP side of a connection: a request for an upgrade in, the bytes of the answer out. No I/O.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
+use thiserror::Error;
+
+use super::extension::{self, Agreed, Compression};
+use super::origin::Origins;
+
+/// What a key is hashed with. Source: RFC 6455, 1.3.
+const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// A request for an upgrade.
+#[derive(Clone, Copy, Debug)]
+pub struct Upgrade<'a> {
+    /// Has to be GET.
+    pub method: &'a Method,
+    /// Has to be HTTP/1.1.
+    pub version: Version,
+    /// All headers.
+    pub headers: &'a HeaderMap,
+    /// What follows the `?` of the target; empty without one.
+    pub query: &'a str,
+}
+
+/// The formats that a client can ask for by subprotocol.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Subprotocol {
+    /// `centrifuge-json`.
+    Json,
+    /// `centrifuge-protobuf`.
+    Protobuf,
+}
+
+impl Subprotocol {
+    /// Its name in headers.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Json => "centrifuge-json",
+            Self::Protobuf => "centrifuge-protobuf",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Json, Self::Protobuf]
+            .into_iter()
+            .find(|known| known.name() == name)
+    }
+}
+
+/// Who keeps the connection alive.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Keepalive {
+    /// The client protocol's own pings.
+    Application,
+    /// WebSocket pings, for clients that only speak WebSocket (`cf_ws_frame_ping_pong=true`).
+    Frames,
+}
+
+/// An upgrade that is granted, and what was agreed.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Accepted {
+    accept_key: String,
+    agreed: Agreed,
+    /// What the answer names; `None` when the client named none that we know.
+    pub subprotocol: Option<Subprotocol>,
+    /// The format to speak: by subprotocol, by `format` or `cf_protocol` in the query, or JSON.
+    pub format: Subprotocol,
+    /// Who keeps the connection alive.
+    pub keepalive: Keepalive,
+}
+
+impl Accepted {
+    /// Whether messages may be compressed.
+    #[must_use]
+    pub const fn compression(&self) -> Compression {
+        self.agreed.compression()
+    }
+
+    /// The whole answer, which the first frame follows.
+    #[must_use]
+    pub fn response(&self) -> Vec<u8> {
+        let mut text = String::with_capacity(256);
+        text.push_str("HTTP/1.1 101 Switching Protocols\r\n");
+        for (name, value) in self.headers() {
+            for piece in [name, ": ", value, "\r\n"] {
+                text.push_str(piece);
+            }
+        }
+        text.push_str("\r\n");
+        text.into_bytes()
+    }
+
+    /// The headers of the answer, for who sends it by other means.
+    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let protocol = self
+            .subprotocol
+            .map(|chosen| ("Sec-WebSocket-Protocol", chosen.name()));
+        let extension = self
+            .agreed
+            .header_value()
+            .map(|agreed| ("Sec-WebSocket-Extensions", agreed));
+        [
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Accept", &*self.accept_key),
+        ]
+        .into_iter()
+        .chain(protocol)
+        .chain(extension)
+    }
+}
+
+/// Why an upgrade is refused.
+#[derive(Clone, Copy, Debug, Eq, Error, PartialEq)]
+pub enum Refusal {
+    /// It is no valid request for an upgrade.
+    #[error("not a WebSocket upgrade: {0}")]
+    Invalid(&'static str),
+    /// The method is not GET.
+    #[error("method is not GET")]
+    Method,
+    /// The origin is not allowed.
+    #[error("origin is not allowed")]
+    Origin,
+    /// The connection under it cannot be taken over.
+    #[error("connection cannot be upgraded")]
+    Internal,
+}
+
+impl Refusal {
+    /// The status of the answer.
+    #[must_use]
+    pub const fn status(self) -> StatusCode {
+        match self {
+            Self::Invalid(_) => StatusCode::BAD_REQUEST,
+            Self::Method => StatusCode::METHOD_NOT_ALLOWED,
+            Self::Origin => StatusCode::FORBIDDEN,
+            Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    /// The whole answer, after which the connection is to be closed. The body is the status's text.
+    #[must_use]
+    pub fn response(self) -> Vec<u8> {
+        let status = self.status();
+        let text = status.canonical_reason().unwrap_or_default();
+        let len = text.len();
+        format!(
+            "HTTP/1.1 {} {text}\r\nSec-Websocket-Version: 13\r\n\
+             Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len}\r\n\
+             Connection: close\r\n\r\n{text}",
+            status.as_u16(),
+        )
+        .into_bytes()
+    }
+}
+
+impl Upgrade<'_> {
+    /// Decides about the request. `compression` is what the endpoint is configured for.
+    ///
+    /// # Errors
+    ///
+    /// The first reason to refuse it, in the order in which the reference looks for them.
+    pub fn accept(&self, origins: &Origins, compression: Compression) -> Result<Accepted, Refusal> {
+        if !has_token(self.headers, CONNECTION, "upgrade") {
+            return Err(Refusal::Invalid("no `Connection: Upgrade`"));
+        }
+        if !has_token(self.headers, UPGRADE, "websocket") {
+            return Err(Refusal::Invalid("no `Upgrade: websocket`"));
+        }
+        if self.method != Method::GET {
+            return Err(Refusal::Method);
+        }
+        if self.version < Version::HTTP_11 {
+            return Err(Refusal::Invalid("HTTP older than 1.1"));
+        }
+        if !has_token(self.headers, SEC_WEBSOCKET_VERSION, "13") {
+            return Err(Refusal::Invalid("version is not 13"));
+        }
+        if !origins.allows(self.headers) {
+            return Err(Refusal::Origin);
+        }
+        let key = self
+            .headers
+            .get(SEC_WEBSOCKET_KEY)
+            .map_or(&[][..], |key| key.as_bytes());
+        if !is_key(key) {
+            return Err(Refusal::Invalid("key is not the Base64 form of 16 bytes"));
+        }
+        let subprotocol =
+            tokens(self.headers, SEC_WEBSOCKET_PROTOCOL).find_map(Subprotocol::from_name);
+        Ok(Accepted {
+            accept_key: accept_key(key),
+            agreed: match compression {
+                Compression::Off => Agreed::None,
+                Compression::Deflate => extension::negotiate(self.headers),
+            },
+            subprotocol,
+            format: self.format(subprotocol),
+            keepalive: if self.asks("cf_ws_frame_ping_pong", "true") {
+                Keepalive::Frames
+            } else {
+                Keepalive::Application
+            },
+        })
+    }
+
+    fn format(&self, subprotocol: Option<Subprotocol>) -> Subprotocol {
+        let by_query = self.asks("format", "protobuf") || self.asks("cf_protocol", "protobuf");
+        if by_query || subprotocol == Some(Subprotocol::Protobuf) {
+            Subprotocol::Protobuf
+        } else {
+            Subprotocol::Json
+        }
+    }
+
+    /// Whether the first parameter called `name` is `value`. Neither needs escaping in a query.
+    fn asks(&self, name: &str, value: &str) -> bool {
+        let mut pairs = self
+            .query
+            .split('&')
+            .map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+        pairs
+            .find(|pair| pair.0 == name)
+            .is_some_and(|pair| pair.1 == value)
+    }
+}
+
+fn tokens(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter();
+    values
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+}
+
+fn has_token(headers: &HeaderMap, name: HeaderName, wanted: &str) -> bool {
+    tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
+}
+
+/// Whether `key` has the form of 16 bytes in Base64. Unused bits of the last digit are not looked at:
+/// there are clients that make a key up out of random letters.
+fn is_key(key: &[u8]) -> bool {
+    key.len() == 24
+        && key.strip_suffix(b"==").is_some_and(|digits| {
+            digits
+                .iter()
+                .all(|digit| digit.is_ascii_alphanumeric() || b"+/".contains(digit))
+        })
+}
+
+fn accept_key(key: &[u8]) -> String {
+    let mut hash = Context::new(&SHA1_FOR_LEGACY_USE_ONLY);
+    hash.update(key);
+    hash.update(KEY_SUFFIX);
+    STANDARD.encode(hash.finish())
+}
+
+#[cfg(test)]
+mod tests;
