@@ -1,0 +1,135 @@
+//! Every error that a backend may see: number, text, HTTP status, gRPC code.
+
+use gyre_proto::api;
+use http::StatusCode;
+use tonic::Code;
+
+macro_rules! errors {
+    ($($(#[$doc:meta])* $name:ident = $code:literal $text:literal $status:ident $grpc:ident;)*) => {
+        /// Why a method was refused.
+        ///
+        /// 104 means something else here than in the client protocol.
+        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        pub(crate) enum Error {
+            $($(#[$doc])* $name,)*
+        }
+
+        impl Error {
+            /// All of them, in the order of their numbers.
+            #[cfg(test)]
+            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Number on the wire.
+            pub(crate) const fn code(self) -> u32 {
+                match self {
+                    $(Self::$name => $code,)*
+                }
+            }
+
+            /// Text on the wire.
+            pub(crate) const fn message(self) -> &'static str {
+                match self {
+                    $(Self::$name => $text,)*
+                }
+            }
+
+            /// The number as a metric's label.
+            pub(crate) const fn label(self) -> &'static str {
+                match self {
+                    $(Self::$name => stringify!($code),)*
+                }
+            }
+
+            /// Status in the error mode `transport`.
+            pub(crate) const fn http_status(self) -> StatusCode {
+                match self {
+                    $(Self::$name => StatusCode::$status,)*
+                }
+            }
+
+            /// Code in the error mode `transport`.
+            pub(crate) const fn grpc_code(self) -> Code {
+                match self {
+                    $(Self::$name => Code::$grpc,)*
+                }
+            }
+        }
+    };
+}
+
+errors! {
+    /// Something of ours failed; the log says what.
+    Internal = 100 "internal server error" INTERNAL_SERVER_ERROR Internal;
+    /// The caller did not say who it is. Only as the body of a refused HTTP request.
+    Unauthorized = 101 "unauthorized" UNAUTHORIZED Unauthenticated;
+    /// The channel's namespace is not configured.
+    UnknownChannel = 102 "unknown channel" NOT_FOUND NotFound;
+    /// No such method, or no such thing.
+    NotFound = 104 "not found" NOT_FOUND NotFound;
+    /// The request cannot be right.
+    BadRequest = 107 "bad request" BAD_REQUEST InvalidArgument;
+    /// The feature is off, or not there yet.
+    NotAvailable = 108 "not available" BAD_REQUEST InvalidArgument;
+    /// The position is not in the stream.
+    UnrecoverablePosition = 112 "unrecoverable position" RANGE_NOT_SATISFIABLE OutOfRange;
+}
+
+impl Error {
+    /// The error as a message.
+    pub(crate) fn to_message(self) -> api::Error {
+        api::Error {
+            code: self.code(),
+            message: self.message().to_owned(),
+        }
+    }
+
+    /// What a backend sees of an engine's failure; what it does not see is logged.
+    pub(crate) fn of_engine(error: &gyre_engine::Error) -> Self {
+        match error {
+            gyre_engine::Error::UnrecoverablePosition { .. } => Self::UnrecoverablePosition,
+            gyre_engine::Error::Unsupported { .. } => Self::NotAvailable,
+            gyre_engine::Error::Unavailable { .. }
+            | gyre_engine::Error::OutcomeUnknown { .. }
+            | gyre_engine::Error::Internal { .. } => {
+                tracing::warn!(%error, "the engine failed a call of the server API");
+                Self::Internal
+            }
+        }
+    }
+
+    /// What a backend sees of a rule's refusal.
+    pub(crate) fn of_policy(error: &gyre_protocol::codes::Error) -> Self {
+        match error.code {
+            102 => Self::UnknownChannel,
+            107 => Self::BadRequest,
+            108 => Self::NotAvailable,
+            code => {
+                tracing::error!(code, "a rule refused a call of the server API");
+                Self::Internal
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_sorted_and_labels_say_them() {
+        assert!(Error::ALL.is_sorted_by_key(|error| error.code()));
+        for error in Error::ALL {
+            assert_eq!(error.label(), error.code().to_string());
+        }
+    }
+
+    #[test]
+    fn only_an_internal_error_is_ours() {
+        for error in Error::ALL {
+            assert_eq!(
+                error.http_status().is_server_error(),
+                *error == Error::Internal
+            );
+        }
+    }
+}

@@ -1,0 +1,9 @@
+use gyre_proto::api::{InfoRequest, InfoResult};
+
+use super::Methods;
+use crate::error::Error;
+
+pub(super) async fn run(methods: &Methods, _request: InfoRequest) -> Result<InfoResult, Error> {
+    let nodes = methods.gateways.info().await?;
+    Ok(InfoResult { nodes })
+}

@@ -1,0 +1,195 @@
+use std::sync::Arc;
+
+use axum::Router;
+use gyre_config::api::{GrpcApi, HttpApi};
+use gyre_engine::Engine;
+use gyre_policy::Policy;
+use gyre_proto::api::centrifugo_api_server::CentrifugoApiServer;
+use gyre_rpc::Link;
+use gyre_telemetry::Registry;
+use tonic::codec::CompressionEncoding;
+use tonic::server::NamedService;
+use tonic::service::Routes;
+use tonic_health::ServingStatus;
+use tonic_health::server::HealthReporter;
+
+use crate::body::BODY_BYTES_MAX;
+use crate::gateways::Gateways;
+use crate::grpc::Grpc;
+use crate::guard::Guard;
+use crate::http::{self, Http};
+use crate::keys::Keys;
+use crate::methods::Methods;
+use crate::metrics::Metrics;
+
+/// Longest request over gRPC where the option does not say. Unit: bytes. 4 MiB, as in gRPC itself.
+const MESSAGE_BYTES_MAX: usize = BODY_BYTES_MAX;
+
+/// Configuration of the API.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// Section `http_api`.
+    pub http_api: HttpApi,
+    /// Section `grpc_api`.
+    pub grpc_api: GrpcApi,
+}
+
+/// What the API needs of others.
+#[derive(Clone, Debug)]
+pub struct Deps {
+    /// Publishes, reads history and presence.
+    pub engine: Engine,
+    /// Namespaces and their options.
+    pub policy: Arc<Policy>,
+    /// Where `gyre.gateway.v1` answers.
+    pub gateways: Link,
+    /// Where metrics are entered.
+    pub telemetry: Registry,
+}
+
+/// Why the API cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum BuildError {
+    /// gRPC would be open to everybody, and nobody said that it shall.
+    #[error(
+        "grpc_api is enabled without a key: set grpc_api.key, or grpc_api.insecure to let everybody call"
+    )]
+    GrpcWithoutKey,
+    /// The system has no randomness.
+    #[error("the system has no randomness")]
+    Randomness,
+    /// A metric cannot be registered.
+    #[error("metrics of the server API")]
+    Metrics(#[from] gyre_telemetry::metrics::Error),
+    /// The description of the API cannot be served.
+    #[error("reflection of the server API")]
+    Reflection(#[from] tonic_reflection::server::Error),
+}
+
+/// The server API: routes for a listener. It has no tasks of its own.
+#[derive(Debug)]
+pub struct Api {
+    http: Option<Router>,
+    grpc: Option<Router>,
+    health: HealthReporter,
+}
+
+impl Api {
+    /// Builds the routes.
+    ///
+    /// # Errors
+    ///
+    /// [`BuildError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe, but for the names of metrics, which stay taken.
+    pub async fn build(config: &Config, deps: Deps) -> Result<Self, BuildError> {
+        let methods = Arc::new(Methods {
+            broker: deps.engine.broker,
+            presence: deps.engine.presence,
+            policy: deps.policy,
+            gateways: Gateways::new(deps.gateways),
+            metrics: Metrics::new(&deps.telemetry)?,
+        });
+        warn_of_doors(config);
+        let (reporter, health) = tonic_health::server::health_reporter();
+        reporter.set_serving::<CentrifugoApiServer<Grpc>>().await;
+        let http = http_routes(&config.http_api, &methods)?;
+        let grpc = match config.grpc_api.enabled {
+            true => Some(grpc_routes(&config.grpc_api, methods)?.add_service(health)),
+            false => None,
+        };
+        Ok(Self {
+            http,
+            grpc: grpc.map(|routes| routes.prepare().into_axum_router()),
+            health: reporter,
+        })
+    }
+
+    /// The routes over HTTP; `None` if `http_api.disabled`.
+    #[must_use]
+    pub fn http(&self) -> Option<Router> {
+        self.http.clone()
+    }
+
+    /// The routes over gRPC; `None` unless `grpc_api.enabled`.
+    #[must_use]
+    pub fn grpc(&self) -> Option<Router> {
+        self.grpc.clone()
+    }
+
+    /// Tells the health service's callers that no more calls shall come. Calls are still answered.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: call it again.
+    pub async fn drain(&self) {
+        self.health
+            .set_service_status("", ServingStatus::NotServing)
+            .await;
+        self.health
+            .set_not_serving::<CentrifugoApiServer<Grpc>>()
+            .await;
+    }
+}
+
+fn warn_of_doors(config: &Config) {
+    if !config.http_api.disabled && config.http_api.insecure {
+        tracing::warn!("http_api.insecure: everybody may call the server API over HTTP");
+    }
+    if !config.http_api.disabled && !config.http_api.insecure && config.http_api.key.is_empty() {
+        tracing::warn!(
+            "http_api.key is not set: every call of the server API over HTTP is refused"
+        );
+    }
+    if config.grpc_api.enabled && config.grpc_api.insecure {
+        tracing::warn!("grpc_api.insecure: everybody may call the server API over gRPC");
+    }
+}
+
+fn http_routes(config: &HttpApi, methods: &Arc<Methods>) -> Result<Option<Router>, BuildError> {
+    if config.disabled {
+        return Ok(None);
+    }
+    let keys = Keys::new(&config.key, config.insecure).map_err(|_| BuildError::Randomness)?;
+    let http = Http {
+        methods: Arc::clone(methods),
+        keys: Arc::new(keys),
+        mode: config.error_mode,
+    };
+    Ok(Some(http::router(&http, &config.handler_prefix)))
+}
+
+/// The API and its description, behind the key.
+fn grpc_routes(config: &GrpcApi, methods: Arc<Methods>) -> Result<Routes, BuildError> {
+    let keys = Keys::new(&config.key, config.insecure).map_err(|_| BuildError::Randomness)?;
+    if matches!(keys, Keys::Closed) {
+        return Err(BuildError::GrpcWithoutKey);
+    }
+    let keys = Arc::new(keys);
+    let limit = config
+        .max_receive_message_size
+        .get()
+        .unwrap_or(MESSAGE_BYTES_MAX);
+    let refused = methods.metrics.refused_grpc();
+    let api = CentrifugoApiServer::new(Grpc::new(methods, config.error_mode))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .max_decoding_message_size(limit);
+    let routes = Routes::new(Guard::new(api, Arc::clone(&keys), refused.clone()));
+    if !config.reflection {
+        return Ok(routes);
+    }
+    let description = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(gyre_proto::DESCRIPTORS)
+            .with_service_name(<CentrifugoApiServer<Grpc> as NamedService>::NAME)
+    };
+    let newer = Guard::new(
+        description().build_v1()?,
+        Arc::clone(&keys),
+        refused.clone(),
+    );
+    let older = Guard::new(description().build_v1alpha()?, keys, refused);
+    Ok(routes.add_service(newer).add_service(older))
+}

@@ -1,0 +1,337 @@
+//! An engine and a gateway that remember what they were asked.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gyre_engine::{
+    BoxFuture, Broker, Engine, Error, Features, Gateway, History, HistoryQuery, HistoryRead,
+    Members, Order, Presence, PresenceStats, Publish, PublishOptions, Published, Registry,
+    Suppressed,
+};
+use gyre_proto::api::{Metrics, NodeResult};
+use gyre_proto::gateway::gateway_service_server::GatewayService;
+use gyre_proto::gateway::{
+    DisconnectRequest, DisconnectResponse, InfoRequest, InfoResponse, RefreshRequest,
+    RefreshResponse, SubscribeRequest, SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
+};
+use gyre_protocol::messages::{ClientInfo, Publication};
+use gyre_types::{ChannelName, ClientId, Epoch, Position};
+use parking_lot::Mutex;
+use tonic::{Request, Response, Status};
+
+/// A broker without expiry, epochs or subscribers; a presence store of one member; a gateway that
+/// finds one connection. Channels with `down` in their names fail.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Fake {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    channels: BTreeMap<ChannelName, Vec<Arc<Publication>>>,
+    keys: BTreeMap<(ChannelName, String), Published>,
+    log: Vec<String>,
+    info: Option<ClientInfo>,
+}
+
+impl Fake {
+    pub(super) fn engine(&self) -> Engine {
+        Engine {
+            broker: Arc::new(self.clone()),
+            presence: Arc::new(self.clone()),
+            registry: Arc::new(self.clone()),
+        }
+    }
+
+    /// What was done since the last look, one line each.
+    pub(super) fn take_log(&self) -> Vec<String> {
+        std::mem::take(&mut self.state.lock().log)
+    }
+
+    /// Who is in every channel.
+    pub(super) fn set_member(&self, info: ClientInfo) {
+        self.state.lock().info = Some(info);
+    }
+
+    fn log(&self, line: String) {
+        self.state.lock().log.push(line);
+    }
+
+    fn put(
+        &self,
+        channel: &ChannelName,
+        publication: &Publication,
+        options: &PublishOptions<'_>,
+    ) -> Result<Published, Error> {
+        is_up(channel)?;
+        let mut state = self.state.lock();
+        let key = (channel.clone(), options.idempotency_key.to_owned());
+        if let Some(first) = state.keys.get(&key) {
+            let suppressed = Some(Suppressed::Idempotency);
+            return Ok(Published {
+                suppressed,
+                ..*first
+            });
+        }
+        let mut line = format!("publish {channel} {:?}", publication.data);
+        if publication.version > 0 {
+            line += &format!(
+                " version {} of {:?}",
+                publication.version, options.version_epoch
+            );
+        }
+        if options.with_previous {
+            line += " delta";
+        }
+        state.log.push(line);
+        let position = options.retention.map(|retention| {
+            let kept = state.channels.entry(channel.clone()).or_default();
+            let offset = kept.len() as u64 + 1;
+            kept.push(Arc::new(Publication {
+                offset,
+                ..publication.clone()
+            }));
+            assert_eq!((retention.size, retention.ttl.as_secs()), (10, 60));
+            Position {
+                offset,
+                epoch: epoch(),
+            }
+        });
+        let published = Published {
+            position,
+            suppressed: None,
+        };
+        if !options.idempotency_key.is_empty() {
+            state.keys.insert(key, published);
+        }
+        Ok(published)
+    }
+}
+
+fn epoch() -> Epoch {
+    Epoch::new("life").unwrap_or_default()
+}
+
+fn is_up(channel: &ChannelName) -> Result<(), Error> {
+    if channel.as_str().contains("down") {
+        return Err(Error::Unavailable {
+            reason: "down".to_owned(),
+        });
+    }
+    Ok(())
+}
+
+impl Broker for Fake {
+    fn features(&self) -> Features {
+        Features {
+            history: true,
+            cross_node: false,
+        }
+    }
+
+    fn publish<'a>(
+        &'a self,
+        channel: &'a ChannelName,
+        publish: Publish<'a>,
+    ) -> BoxFuture<'a, Result<Published, Error>> {
+        Box::pin(async move { self.put(channel, publish.publication, &publish.options) })
+    }
+
+    fn publish_to_many<'a>(
+        &'a self,
+        channels: &'a [(ChannelName, PublishOptions<'a>)],
+        publication: &'a Publication,
+    ) -> BoxFuture<'a, Vec<Result<Published, Error>>> {
+        Box::pin(async move {
+            assert!(channels.len() <= 1024);
+            channels
+                .iter()
+                .map(|(channel, options)| self.put(channel, publication, options))
+                .collect()
+        })
+    }
+
+    fn publish_join<'a>(
+        &'a self,
+        _channel: &'a ChannelName,
+        _info: &'a ClientInfo,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn publish_leave<'a>(
+        &'a self,
+        _channel: &'a ChannelName,
+        _info: &'a ClientInfo,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn subscribe<'a>(&'a self, _channel: &'a ChannelName) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn unsubscribe(&self, _channel: &ChannelName) {}
+
+    fn history<'a>(
+        &'a self,
+        channel: &'a ChannelName,
+        query: HistoryQuery<'a>,
+    ) -> BoxFuture<'a, HistoryRead> {
+        Box::pin(async move {
+            is_up(channel)?;
+            let state = self.state.lock();
+            let kept = state
+                .channels
+                .get(channel)
+                .map(Vec::as_slice)
+                .unwrap_or_default();
+            let top = Position {
+                offset: kept.len() as u64,
+                epoch: epoch(),
+            };
+            if query
+                .since
+                .is_some_and(|(_, given)| !given.is_empty() && given != "life")
+            {
+                return Err(Error::UnrecoverablePosition { top });
+            }
+            let limit = query.limit.unwrap_or(usize::MAX);
+            let since = query.since.map(|(offset, _)| offset);
+            let publications = match query.order {
+                Order::Forward => kept
+                    .iter()
+                    .filter(|one| one.offset > since.unwrap_or(0))
+                    .take(limit)
+                    .cloned()
+                    .collect(),
+                Order::Reverse => kept
+                    .iter()
+                    .rev()
+                    .filter(|one| one.offset < since.unwrap_or(u64::MAX))
+                    .take(limit)
+                    .cloned()
+                    .collect(),
+            };
+            Ok(History { top, publications })
+        })
+    }
+
+    fn remove_history<'a>(&'a self, channel: &'a ChannelName) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async move {
+            is_up(channel)?;
+            self.log(format!("remove history of {channel}"));
+            Ok(())
+        })
+    }
+}
+
+impl Presence for Fake {
+    fn add<'a>(
+        &'a self,
+        _channel: &'a ChannelName,
+        _client: &'a ClientId,
+        _info: Arc<ClientInfo>,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn remove<'a>(
+        &'a self,
+        _channel: &'a ChannelName,
+        _client: &'a ClientId,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn members<'a>(&'a self, channel: &'a ChannelName) -> BoxFuture<'a, Result<Members, Error>> {
+        Box::pin(async move {
+            is_up(channel)?;
+            let member = self.state.lock().info.clone();
+            Ok(member
+                .into_iter()
+                .map(|info| (ClientId::new(&info.client), Arc::new(info)))
+                .collect())
+        })
+    }
+
+    fn stats<'a>(
+        &'a self,
+        channel: &'a ChannelName,
+    ) -> BoxFuture<'a, Result<PresenceStats, Error>> {
+        Box::pin(async move {
+            is_up(channel)?;
+            Ok(PresenceStats {
+                clients: 3,
+                users: 2,
+            })
+        })
+    }
+}
+
+impl Registry for Fake {
+    fn announce(&self, _gateway: Gateway) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn withdraw<'a>(&'a self, _id: &'a str) -> BoxFuture<'a, Result<(), Error>> {
+        Box::pin(async { Ok(()) })
+    }
+
+    fn gateways(&self) -> BoxFuture<'_, Result<Vec<Gateway>, Error>> {
+        Box::pin(async { Ok(Vec::new()) })
+    }
+}
+
+impl Fake {
+    /// Logs a command without its id, which has to be there.
+    fn command<T: std::fmt::Debug>(&self, id: &bytes::Bytes, command: T) -> Result<u32, Status> {
+        let line = format!("{command:?}").replace(&format!("{id:?}"), "ID");
+        self.log(line.clone());
+        match line {
+            _ if id.len() != 16 => Err(Status::internal("no id")),
+            line if line.contains("user: \"down\"") => Err(Status::internal("down")),
+            line if line.contains("user: \"gone\"") => Err(Status::unavailable("gone")),
+            line if line.contains("user: \"bad\"") => Err(Status::invalid_argument("bad")),
+            _ => Ok(1),
+        }
+    }
+}
+
+macro_rules! commands {
+    ($($name:ident $request:ident $response:ident;)*) => {
+        #[tonic::async_trait]
+        impl GatewayService for Fake {
+            $(async fn $name(
+                &self,
+                request: Request<$request>,
+            ) -> Result<Response<$response>, Status> {
+                let command = request.into_inner();
+                let matched = self.command(&command.command_id.clone(), command)?;
+                Ok(Response::new($response { matched }))
+            })*
+
+            async fn info(
+                &self,
+                _request: Request<InfoRequest>,
+            ) -> Result<Response<InfoResponse>, Status> {
+                let metrics = Metrics { interval: 60.0, items: [("a.b".to_owned(), 1.5)].into() };
+                let node = NodeResult {
+                    uid: "u".to_owned(),
+                    name: "n".to_owned(),
+                    version: "0".to_owned(),
+                    metrics: Some(metrics),
+                    ..NodeResult::default()
+                };
+                Ok(Response::new(InfoResponse { node: Some(node) }))
+            }
+        }
+    };
+}
+
+commands! {
+    subscribe SubscribeRequest SubscribeResponse;
+    unsubscribe UnsubscribeRequest UnsubscribeResponse;
+    disconnect DisconnectRequest DisconnectResponse;
+    refresh RefreshRequest RefreshResponse;
+}
