@@ -1,0 +1,113 @@
+use gyre_config::Config;
+use gyre_runtime::listen::path::{BadPath, parse};
+
+/// Path of readiness, which has no option of its own.
+const READY: &str = "/ready";
+
+/// Why the configured paths cannot be served.
+#[derive(Debug, Eq, PartialEq, thiserror::Error)]
+pub(crate) enum Clash {
+    /// Not a path at all.
+    #[error("{option}: {reason}")]
+    Bad {
+        option: &'static str,
+        reason: BadPath,
+    },
+    /// Two endpoints want the same.
+    #[error("{option} is {path:?}, where {other} is served")]
+    Taken {
+        option: &'static str,
+        path: String,
+        other: &'static str,
+    },
+}
+
+/// Paths of the endpoints that are on.
+#[derive(Debug)]
+pub(crate) struct Paths {
+    pub(crate) health: String,
+    pub(crate) prometheus: String,
+}
+
+/// The paths of this configuration, none of which is wanted twice.
+pub(crate) fn check(config: &Config) -> Result<Paths, Clash> {
+    let (api, health) = (&config.http_api, &config.health);
+    let (websocket, prometheus) = (&config.websocket, &config.prometheus);
+    let candidates = [
+        ("websocket", !websocket.disabled, &*websocket.handler_prefix),
+        ("http_api", !api.disabled, &*api.handler_prefix),
+        ("readiness", health.enabled, READY),
+        ("health", health.enabled, &*health.handler_prefix),
+        (
+            "prometheus",
+            prometheus.enabled,
+            &*prometheus.handler_prefix,
+        ),
+    ];
+    let mut taken: Vec<(&'static str, String)> = Vec::new();
+    for (option, is_on, prefix) in candidates {
+        let path = parse(prefix).map_err(|reason| Clash::Bad { option, reason })?;
+        let other = taken.iter().find(|(_, other)| is_on && *other == path);
+        if let Some((other, _)) = other {
+            return Err(Clash::Taken {
+                option,
+                path,
+                other,
+            });
+        }
+        if is_on {
+            taken.push((option, path));
+        }
+    }
+    let path = |prefix| parse(prefix).unwrap_or_default();
+    Ok(Paths {
+        health: path(&health.handler_prefix),
+        prometheus: path(&prometheus.handler_prefix),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config() -> Config {
+        let mut config = Config::default();
+        config.health.enabled = true;
+        config.prometheus.enabled = true;
+        config
+    }
+
+    #[test]
+    fn defaults_do_not_clash() {
+        let paths = check(&config()).unwrap();
+        assert_eq!(
+            (paths.health.as_str(), paths.prometheus.as_str()),
+            ("/health", "/metrics")
+        );
+    }
+
+    #[test]
+    fn a_path_is_served_once() {
+        let mut config = config();
+        config.prometheus.handler_prefix = "/ready/".to_owned();
+        let clash = check(&config).unwrap_err();
+        assert_eq!(
+            clash.to_string(),
+            "prometheus is \"/ready\", where readiness is served"
+        );
+        config.health.enabled = false;
+        check(&config).unwrap();
+    }
+
+    #[test]
+    fn a_pattern_is_no_path() {
+        let mut config = config();
+        config.health.handler_prefix = "/{all}".to_owned();
+        assert!(
+            check(&config)
+                .unwrap_err()
+                .to_string()
+                .starts_with("health: ")
+        );
+    }
+}
