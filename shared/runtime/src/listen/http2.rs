@@ -1,4 +1,7 @@
+mod turns;
+
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,6 +17,8 @@ use super::head;
 use super::rewound::Rewound;
 use super::site::Server;
 use crate::Tasks;
+
+use self::turns::Turns;
 
 /// How often a silent peer is asked whether it lives; it has as long to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -47,8 +52,9 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
         .max_header_list_size(HEADER_LIST_MAX)
         .serve_connection(TokioIo::new(io), service);
     let mut connection = pin!(connection);
+    let mut turns = Turns::default();
     let ended = tokio::select! {
-        ended = connection.as_mut() => ended,
+        ended = poll_fn(|cx| turns.poll(cx, connection.as_mut())) => ended,
         () = tasks.drain().draining() => {
             connection.as_mut().graceful_shutdown();
             connection.await
