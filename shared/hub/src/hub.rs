@@ -12,7 +12,7 @@ use crate::channel::{Channel, Entry};
 
 /// Shards of the table. A power of two; 256 keeps writers of different channels apart on any
 /// machine that we know, and costs 16 KiB empty.
-const SHARDS: usize = 256;
+pub const SHARDS: usize = 256;
 
 /// What a subscriber wants of a channel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -58,7 +58,8 @@ pub trait Subscriber {
     fn offer(&self, subscription: SubscriptionId, prepared: &Arc<Prepared>);
 }
 
-type Shard<S> = HashMap<ChannelName, Channel<S>, foldhash::fast::FixedState>;
+// Clients choose the names: a fixed seed would let them choose names that collide.
+type Shard<S> = HashMap<ChannelName, Channel<S>, foldhash::fast::RandomState>;
 
 /// Channel to subscribers of this node.
 pub struct Hub<S> {
@@ -164,10 +165,18 @@ impl<S> Hub<S> {
 
     /// Calls `visit` with each channel's name and number of subscribers, shard by shard.
     pub fn for_each_channel(&self, mut visit: impl FnMut(&ChannelName, u32)) {
-        for shard in &self.shards {
-            for (name, subscribers) in shard.read().iter() {
-                visit(name, subscribers.len());
-            }
+        for shard in 0..SHARDS {
+            self.for_each_channel_in(shard, &mut visit);
+        }
+    }
+
+    /// The same for one of the table's [`SHARDS`], so that a caller may pause between them.
+    pub fn for_each_channel_in(&self, shard: usize, mut visit: impl FnMut(&ChannelName, u32)) {
+        let Some(shard) = self.shards.get(shard) else {
+            return;
+        };
+        for (name, subscribers) in shard.read().iter() {
+            visit(name, subscribers.len());
         }
     }
 

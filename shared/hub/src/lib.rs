@@ -21,4 +21,4 @@
 mod channel;
 mod hub;
 
-pub use hub::{Counts, Hub, Joined, Left, Subscriber, Wants};
+pub use hub::{Counts, Hub, Joined, Left, SHARDS, Subscriber, Wants};

@@ -28,6 +28,7 @@ impl Commands {
     }
 
     /// The next command; `None` behind the last one, and behind an error. Payloads share the frame.
+    // hot path: command 2/5
     pub fn next_command(&mut self) -> Option<Result<Command, DecodeError>> {
         self.messages
             .next_with(|messages, text| Command::decode_in(messages.format, &messages.frame, text))

@@ -10,7 +10,7 @@ use crate::codec::{Encode, Key, NotJson, Sink};
 use crate::delta;
 use crate::format::Format;
 use crate::messages::{ClientInfo, Publication};
-use crate::push::{CHANNEL, InReply, JOIN, LEAVE, PUBLICATION, encode_delimited};
+use crate::push::{CHANNEL, Envelope, InReply, JOIN, LEAVE, PUBLICATION, encode_delimited};
 
 /// Tags of what has none.
 static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
@@ -20,7 +20,9 @@ static NO_TAGS: BTreeMap<String, String> = BTreeMap::new();
 pub struct Prepared {
     channel: ChannelName,
     content: Content,
-    encodings: Encodings,
+    in_reply: Encodings,
+    /// For unidirectional transports, which few installations have.
+    bare: OnceLock<Box<Encodings>>,
 }
 
 #[derive(Debug)]
@@ -66,8 +68,10 @@ pub struct Encoded {
 
 type Encoding = Result<Encoded, NotJson>;
 
-/// The encodings that there may be. All are inside a reply; unidirectional transports bring a
-/// second set.
+/// How a push goes over the wire.
+type Wire = (Format, Envelope);
+
+/// The encodings that there may be in one envelope.
 #[derive(Debug, Default)]
 struct Encodings {
     full_json: OnceLock<Encoding>,
@@ -113,7 +117,8 @@ impl Prepared {
         Self {
             channel: channel.clone(),
             content,
-            encodings: Encodings::default(),
+            in_reply: Encodings::default(),
+            bare: OnceLock::new(),
         }
     }
 
@@ -179,13 +184,19 @@ impl Prepared {
     /// # Errors
     ///
     /// [`NotJson`] if the payload has no place in JSON text.
-    pub fn message(&self, format: Format, form: Form) -> Result<&Encoded, NotJson> {
+    pub fn message(
+        &self,
+        format: Format,
+        envelope: Envelope,
+        form: Form,
+    ) -> Result<&Encoded, NotJson> {
+        let wire = (format, envelope);
         let encoding = match form {
-            Form::Full => self.full(format),
-            Form::DeltaFull => self.delta_full(format),
-            Form::DeltaPatch => match self.patch(format) {
+            Form::Full => self.full(wire),
+            Form::DeltaFull => self.delta_full(wire),
+            Form::DeltaPatch => match self.patch(wire) {
                 Some(patch) => patch,
-                None => self.delta_full(format),
+                None => self.delta_full(wire),
             },
         };
         encoding.as_ref().map_err(|error| *error)
@@ -193,59 +204,68 @@ impl Prepared {
 
     /// Whether [`Form::DeltaPatch`] is a patch in this format.
     pub fn is_patch(&self, format: Format) -> bool {
-        self.patch(format).is_some()
+        self.patch((format, Envelope::Reply)).is_some()
     }
 
-    fn patch(&self, format: Format) -> Option<&Encoding> {
-        let slot = match format {
-            Format::Json => &self.encodings.patch_json,
-            Format::Protobuf => &self.encodings.patch_protobuf,
-        };
-        slot.get_or_init(|| self.encode_patch(format)).as_ref()
-    }
-
-    fn full(&self, format: Format) -> &Encoding {
-        let slot = match format {
-            Format::Json => &self.encodings.full_json,
-            Format::Protobuf => &self.encodings.full_protobuf,
-        };
-        slot.get_or_init(|| self.encode_full(format))
-    }
-
-    fn delta_full(&self, format: Format) -> &Encoding {
-        match (format, self.as_publication()) {
-            (Format::Json, Some(publication)) => self
-                .encodings
-                .delta_full_json
-                .get_or_init(|| self.encode_delta_full(publication)),
-            (Format::Json, None) | (Format::Protobuf, _) => self.full(format),
+    fn encodings(&self, envelope: Envelope) -> &Encodings {
+        match envelope {
+            Envelope::Reply => &self.in_reply,
+            Envelope::Bare => self.bare.get_or_init(Box::default),
         }
     }
 
-    fn encode_full(&self, format: Format) -> Encoding {
+    fn patch(&self, wire: Wire) -> Option<&Encoding> {
+        let encodings = self.encodings(wire.1);
+        let slot = match wire.0 {
+            Format::Json => &encodings.patch_json,
+            Format::Protobuf => &encodings.patch_protobuf,
+        };
+        slot.get_or_init(|| self.encode_patch(wire)).as_ref()
+    }
+
+    fn full(&self, wire: Wire) -> &Encoding {
+        let encodings = self.encodings(wire.1);
+        let slot = match wire.0 {
+            Format::Json => &encodings.full_json,
+            Format::Protobuf => &encodings.full_protobuf,
+        };
+        slot.get_or_init(|| self.encode_full(wire))
+    }
+
+    fn delta_full(&self, wire: Wire) -> &Encoding {
+        match (wire.0, self.as_publication()) {
+            (Format::Json, Some(publication)) => self
+                .encodings(wire.1)
+                .delta_full_json
+                .get_or_init(|| self.encode_delta_full(wire, publication)),
+            (Format::Json, None) | (Format::Protobuf, _) => self.full(wire),
+        }
+    }
+
+    fn encode_full(&self, wire: Wire) -> Encoding {
         match &self.content {
             Content::Publication { publication, .. } => {
                 let epoch = self.visible_epoch();
                 if *publication.epoch == *epoch.as_str() {
-                    return self.encode(format, PUBLICATION, publication.as_ref());
+                    return self.encode(wire, PUBLICATION, publication.as_ref());
                 }
                 let mut publication = Publication::clone(publication);
                 publication.epoch = epoch.as_str().into();
-                self.encode(format, PUBLICATION, &publication)
+                self.encode(wire, PUBLICATION, &publication)
             }
-            Content::Join(info) => self.encode(format, JOIN, &Who(info)),
-            Content::Leave(info) => self.encode(format, LEAVE, &Who(info)),
+            Content::Join(info) => self.encode(wire, JOIN, &Who(info)),
+            Content::Leave(info) => self.encode(wire, LEAVE, &Who(info)),
         }
     }
 
-    fn encode_delta_full(&self, publication: &Publication) -> Encoding {
+    fn encode_delta_full(&self, wire: Wire, publication: &Publication) -> Encoding {
         let mut publication = publication.clone();
         delta::full(Format::Json, &mut publication);
-        self.encode(Format::Json, PUBLICATION, &publication)
+        self.encode(wire, PUBLICATION, &publication)
     }
 
     /// The encoded patch, or `None` if there is none that is shorter than the payload.
-    fn encode_patch(&self, format: Format) -> Option<Encoding> {
+    fn encode_patch(&self, wire: Wire) -> Option<Encoding> {
         let Content::Publication {
             publication,
             previous: Some(previous),
@@ -255,8 +275,8 @@ impl Prepared {
             return None;
         };
         let mut publication = Publication::clone(publication);
-        delta::patch(format, &previous.data, &mut publication)
-            .then(|| self.encode(format, PUBLICATION, &publication))
+        delta::patch(wire.0, &previous.data, &mut publication)
+            .then(|| self.encode(wire, PUBLICATION, &publication))
     }
 
     /// The epoch as clients see it: with the first publication of a stream only.
@@ -268,13 +288,16 @@ impl Prepared {
         }
     }
 
-    fn encode<M: Encode>(&self, format: Format, key: Key, body: &M) -> Encoding {
+    fn encode<M: Encode>(&self, wire: Wire, key: Key, body: &M) -> Encoding {
         let push = ChannelPush {
             channel: self.channel.as_str(),
             key,
             body,
         };
-        let bytes = encode_delimited(format, &InReply(&push))?;
+        let bytes = match wire {
+            (format, Envelope::Reply) => encode_delimited(format, &InReply(&push))?,
+            (format, Envelope::Bare) => encode_delimited(format, &push)?,
+        };
         Ok(Encoded {
             bytes,
             deflated: OnceLock::new(),

@@ -7,10 +7,10 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gyre_protocol::Format;
 use gyre_protocol::frame::Commands;
 use gyre_protocol::messages::Publication;
 use gyre_protocol::prepared::{Form, Prepared};
+use gyre_protocol::{Envelope, Format};
 use gyre_types::{ChannelName, Epoch};
 
 thread_local! {
@@ -90,7 +90,7 @@ fn a_warm_publication_takes_no_allocation() {
         for form in [Form::Full, Form::DeltaFull, Form::DeltaPatch] {
             let message = || {
                 prepared
-                    .message(format, form)
+                    .message(format, Envelope::Reply, form)
                     .map(|message| message.bytes().clone())
             };
             let (_, first) = counted(message);

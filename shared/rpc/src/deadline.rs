@@ -38,7 +38,7 @@ impl Service<Request<Body>> for Deadline {
     }
 
     fn call(&mut self, mut request: Request<Body>) -> Self::Future {
-        let deadline = match asked_for(request.headers()) {
+        let deadline = match time_allowed(request.headers()) {
             Some(asked) if asked <= self.longest => asked,
             _ => {
                 request
@@ -56,8 +56,10 @@ fn elapsed() -> LinkError {
     LinkError(Status::deadline_exceeded("no answer in time").into())
 }
 
-/// The deadline in the request's header; anything that is not one counts as none.
-fn asked_for(headers: &HeaderMap) -> Option<Duration> {
+/// How long the caller of a gRPC call waits, by its header `grpc-timeout`; anything that is not a
+/// time there counts as none.
+#[must_use]
+pub fn time_allowed(headers: &HeaderMap) -> Option<Duration> {
     let text = headers.get(TIMEOUT_HEADER)?.to_str().ok()?;
     let (amount, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
     let amount: u64 = amount.parse().ok()?;
@@ -86,7 +88,7 @@ mod tests {
     fn parsed(text: &'static str) -> Option<Duration> {
         let mut headers = HeaderMap::new();
         headers.insert(TIMEOUT_HEADER, HeaderValue::from_static(text));
-        asked_for(&headers)
+        time_allowed(&headers)
     }
 
     #[test]
@@ -94,7 +96,7 @@ mod tests {
         for millis in [0, 1, 1500, 99_999_999] {
             let mut headers = HeaderMap::new();
             headers.insert(TIMEOUT_HEADER, header(Duration::from_millis(millis)));
-            assert_eq!(asked_for(&headers), Some(Duration::from_millis(millis)));
+            assert_eq!(time_allowed(&headers), Some(Duration::from_millis(millis)));
         }
         assert_eq!(header(Duration::MAX), "99999999m");
     }

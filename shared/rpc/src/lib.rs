@@ -15,6 +15,6 @@ mod deadline;
 mod fault;
 mod link;
 
-pub use deadline::with_deadline;
+pub use deadline::{time_allowed, with_deadline};
 pub use fault::{grpc_code, http_status, kind};
 pub use link::{Link, LinkError, local, remote};

@@ -55,9 +55,10 @@ mod tests {
 
         use gyre_proto::gateway::gateway_service_server::{GatewayService, GatewayServiceServer};
         use gyre_proto::gateway::{
+            ChannelsRequest, ChannelsResponse, ConnectionsRequest, ConnectionsResponse,
             DisconnectRequest, DisconnectResponse, InfoRequest, InfoResponse, RefreshRequest,
-            RefreshResponse, SubscribeRequest, SubscribeResponse, UnsubscribeRequest,
-            UnsubscribeResponse,
+            RefreshResponse, RevokeRequest, RevokeResponse, SubscribeRequest, SubscribeResponse,
+            UnsubscribeRequest, UnsubscribeResponse,
         };
         use tonic::{Request, Response, Result, Status};
 
@@ -79,6 +80,27 @@ mod tests {
 
             async fn info(&self, _request: Request<InfoRequest>) -> Result<Response<InfoResponse>> {
                 std::future::pending().await
+            }
+
+            async fn revoke(
+                &self,
+                _request: Request<RevokeRequest>,
+            ) -> Result<Response<RevokeResponse>> {
+                Err(Status::unimplemented("fake"))
+            }
+
+            async fn channels(
+                &self,
+                _request: Request<ChannelsRequest>,
+            ) -> Result<Response<ChannelsResponse>> {
+                Err(Status::unimplemented("fake"))
+            }
+
+            async fn connections(
+                &self,
+                _request: Request<ConnectionsRequest>,
+            ) -> Result<Response<ConnectionsResponse>> {
+                Err(Status::unimplemented("fake"))
             }
 
             async fn subscribe(

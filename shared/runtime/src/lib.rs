@@ -15,12 +15,15 @@ pub mod listen;
 mod parts;
 pub mod process;
 mod readiness;
+mod reload;
 mod signals;
 mod tasks;
+pub mod tls;
 
 pub use clock::Clock;
 pub use drain::Drain;
-pub use listen::{Head, Intercept, Listeners, Site, Taken};
+pub use listen::{Head, Intercept, Listeners, Site, Stream, Taken};
 pub use parts::{Identity, Parts};
 pub use readiness::{Phase, Readiness};
+pub use reload::Reload;
 pub use tasks::{OnExit, Stopped, Tasks};

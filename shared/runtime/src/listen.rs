@@ -1,7 +1,7 @@
 //! The listeners of a process: one table of addresses, and what is served at each.
 //!
 //! A connection's first request head is read here, without hyper. If an [`Intercept`] claims it,
-//! the bare TCP stream is handed over and nothing of ours stays behind: that is what keeps a
+//! the bare stream is handed over and nothing of ours stays behind: that is what keeps a
 //! client's connection at 3 KB. Everything else goes to hyper with the bytes already read, HTTP/1
 //! and HTTP/2 with prior knowledge alike. A request that an intercept claims later on such a
 //! connection is handed over too.
@@ -15,9 +15,9 @@ mod http1;
 mod http2;
 mod metrics;
 pub mod path;
-mod rewound;
 mod site;
 mod socket;
+mod stream;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -29,6 +29,7 @@ use gyre_telemetry::Registry;
 
 pub use head::Head;
 pub use site::{Intercept, Site, Taken};
+pub use stream::Stream;
 
 use crate::{OnExit, Parts};
 use metrics::Metrics;

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use gyre_telemetry::Registry;
 use uuid::Uuid;
 
-use crate::{Clock, Readiness, Tasks};
+use crate::{Clock, Readiness, Reload, Tasks};
 
 /// Who this process is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,6 +41,8 @@ pub struct Parts {
     pub identity: Arc<Identity>,
     /// Whether it wants traffic.
     pub readiness: Readiness,
+    /// Whether an operator wants the configuration to be read again.
+    pub reload: Reload,
 }
 
 impl Parts {
@@ -51,6 +53,7 @@ impl Parts {
         Self {
             readiness: Readiness::new(tasks.drain().clone()),
             clock: Clock::start(),
+            reload: Reload::default(),
             registry,
             identity: Arc::new(identity),
             tasks,

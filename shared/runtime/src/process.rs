@@ -10,6 +10,9 @@ use tokio::runtime::Builder;
 use crate::signals::Signals;
 use crate::{Parts, Stopped};
 
+/// How long a rehearsed process may drain. One second: it has no connections.
+const REHEARSAL_GRACE: Duration = Duration::from_secs(1);
+
 /// How a process ended.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Status {
@@ -74,11 +77,41 @@ where
     status.into()
 }
 
+/// Runs `start` and drains at once: for those who want to know what a process is made of.
+///
+/// # Errors
+///
+/// What `start` failed with.
+pub fn rehearse<F>(parts: &Parts, start: F) -> Result<(), Failure>
+where
+    F: AsyncFnOnce(&Parts) -> Result<(), Failure>,
+{
+    let runtime = Builder::new_multi_thread().enable_all().build();
+    let runtime = runtime.map_err(Failure::failed)?;
+    let started = runtime.block_on(async {
+        let started = start(parts).await;
+        parts.tasks.stop(REHEARSAL_GRACE).await;
+        started
+    });
+    runtime.shutdown_background();
+    started
+}
+
+/// Waits for something outside of any process that serves: for the commands of an operator.
+///
+/// # Errors
+///
+/// The system has no threads left.
+pub fn wait<T>(future: impl Future<Output = T>) -> std::io::Result<T> {
+    let runtime = Builder::new_current_thread().enable_all().build()?;
+    Ok(runtime.block_on(future))
+}
+
 async fn live<F>(parts: &Parts, grace: Duration, start: F) -> Status
 where
     F: AsyncFnOnce(&Parts) -> Result<(), Failure>,
 {
-    let mut signals = match Signals::listen() {
+    let mut signals = match Signals::listen(parts.reload.clone()) {
         Ok(signals) => signals,
         Err(error) => return fatal("signals cannot be caught", &error),
     };
@@ -90,24 +123,37 @@ where
         fatal("start failed", &*failure.error);
         return failure.status;
     }
+    serve(parts, grace, &mut signals).await
+}
+
+/// From ready to the end.
+async fn serve(parts: &Parts, grace: Duration, signals: &mut Signals) -> Status {
+    say_ready(parts);
+    let cause = tokio::select! {
+        () = signals.stop() => Status::Clean,
+        () = parts.tasks.drain().draining() => Status::Failed,
+    };
+    tokio::select! {
+        stopped = drain(parts, grace) => ended(cause, stopped),
+        () = signals.stop() => {
+            tracing::warn!("second signal: exit without drain");
+            Status::Failed
+        }
+    }
+}
+
+fn say_ready(parts: &Parts) {
     parts.readiness.set_ready();
     tracing::info!(
         node = parts.identity.name,
         version = parts.identity.version,
         "ready"
     );
-    let cause = tokio::select! {
-        () = signals.stop() => Status::Clean,
-        () = parts.tasks.drain().draining() => Status::Failed,
-    };
+}
+
+async fn drain(parts: &Parts, grace: Duration) -> Stopped {
     tracing::info!(timeout_seconds = grace.as_secs_f64(), "draining");
-    tokio::select! {
-        stopped = parts.tasks.stop(grace) => ended(cause, stopped),
-        () = signals.stop() => {
-            tracing::warn!("second signal: exit without drain");
-            Status::Failed
-        }
-    }
+    parts.tasks.stop(grace).await
 }
 
 fn ended(cause: Status, stopped: Stopped) -> Status {

@@ -7,9 +7,11 @@
 
 pub mod logs;
 pub mod metrics;
+pub mod traces;
 
 pub use logs::Level;
 pub use metrics::Registry;
+pub use traces::Traces;
 
 /// Version of this build, as in `Cargo.toml`.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -15,7 +15,7 @@ use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry};
+use tracing_subscriber::{Layer, Registry, reload};
 
 use json::{Fields, Lines};
 pub use level::{Level, UnknownLevel};
@@ -42,14 +42,31 @@ pub enum Error {
     Installed(#[from] tracing_subscriber::util::TryInitError),
 }
 
+/// The level of the events of this process, which can be changed.
+#[derive(Clone, Debug, Default)]
+pub struct Levels {
+    /// `None` in a process that began with [`Level::None`]: it has nowhere to write to.
+    handle: Option<reload::Handle<Targets, Registry>>,
+}
+
+impl Levels {
+    /// Shows events of this level and above from now on.
+    pub fn set(&self, level: Level) {
+        if let Some(handle) = &self.handle {
+            // Fails only when nothing is written any more.
+            drop(handle.reload(filter(level)));
+        }
+    }
+}
+
 /// Sends the events of this process to `file`, or to the terminal or stderr without one.
 ///
 /// # Errors
 ///
 /// [`Error::File`] if the file cannot be opened, [`Error::Installed`] on a second call.
-pub fn init(level: Level, file: Option<&Path>) -> Result<(), Error> {
+pub fn init(level: Level, file: Option<&Path>) -> Result<Levels, Error> {
     if level == Level::None {
-        return Ok(());
+        return Ok(Levels::default());
     }
     let output: Box<dyn Layer<Registry> + Send + Sync> = match file {
         Some(path) => Box::new(json_lines(Arc::new(open(path)?))),
@@ -58,10 +75,13 @@ pub fn init(level: Level, file: Option<&Path>) -> Result<(), Error> {
         }
         None => Box::new(json_lines(io::stderr)),
     };
+    let (filter, handle) = reload::Layer::new(filter(level));
     tracing_subscriber::registry()
-        .with(output.with_filter(filter(level)))
+        .with(output.with_filter(filter))
         .try_init()?;
-    Ok(())
+    Ok(Levels {
+        handle: Some(handle),
+    })
 }
 
 fn open(path: &Path) -> Result<File, Error> {

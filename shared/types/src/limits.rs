@@ -12,6 +12,12 @@ pub const FRAME_MESSAGES_MAX: usize = 16;
 /// 64: a few frames' worth, so that a busy channel does not keep a connection from reading.
 pub const TURN_DELIVERIES_MAX: usize = 64;
 
+/// Commands that one turn of a connection takes. Unit: commands.
+///
+/// 16: a frame may hold thousands, and each may be a publication to thousands; in between, the other
+/// connections of the thread have their turn.
+pub const TURN_COMMANDS_MAX: usize = 16;
+
 /// Longest wait of an unsubscribe for the subscribe before it. Source: client protocol, 3.2.4.
 pub const UNSUBSCRIBE_WAIT: Duration = Duration::from_secs(5);
 
@@ -25,6 +31,13 @@ pub const TTL_SECONDS_MAX: i64 = 365 * 24 * 3600;
 ///
 /// 32: SDKs build two or three; the bound keeps evaluation off the end of the stack.
 pub const FILTER_DEPTH_MAX: usize = 32;
+
+/// Commands of the server API that one connection holds back until something else is over. Unit:
+/// commands.
+///
+/// 64: they wait for a connect or for the engine, which is a matter of moments; what comes beyond
+/// fails, and the caller is told.
+pub const CONTROLS_HELD_MAX: usize = 64;
 
 /// Longest reason of a disconnect. Unit: bytes. What a WebSocket close frame holds.
 pub const REASON_BYTES_MAX: usize = 123;

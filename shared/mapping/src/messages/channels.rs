@@ -23,8 +23,8 @@ messages! {
     }
     Metrics { interval, items }
     Process { cpu, rss }
-    ChannelsRequest { pattern }
-    ChannelsResult { channels always }
+    ChannelsRequest { pattern, cursor, limit }
+    ChannelsResult { channels always, next_cursor }
     ChannelsResponse { error, result }
     ChannelInfo { num_clients }
     RpcRequest { method, params }

@@ -20,8 +20,8 @@ messages! {
     RefreshRequest { user, client, expired, expire_at, info, session, label_filter, all_users }
     RefreshResult {}
     RefreshResponse { error, result }
-    ConnectionsRequest { user, expression, label_filter }
-    ConnectionsResult { connections always }
+    ConnectionsRequest { user, expression, label_filter, cursor, limit }
+    ConnectionsResult { connections always, next_cursor }
     ConnectionsResponse { error, result }
     ConnectionInfo {
         app_name, app_version, transport, protocol, user, state, connected_at_ms,

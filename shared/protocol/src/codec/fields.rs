@@ -214,6 +214,27 @@ impl<M: Message> Field for Option<Box<M>> {
     }
 }
 
+/// A message that others hold too.
+impl<M: Message + Clone> Field for Option<Arc<M>> {
+    fn put<S: Sink>(&self, key: Key, sink: &mut S) {
+        if let Some(message) = self {
+            sink.message(key, message.as_ref());
+        }
+    }
+
+    fn merge(&mut self, tag: Tag, reader: &mut wire::Reader<'_>) -> Result<(), DecodeError> {
+        reader.message(tag, Arc::make_mut(self.get_or_insert_default()))
+    }
+
+    fn read(&mut self, reader: &mut json::Reader<'_>) -> Result<(), DecodeError> {
+        if reader.take_null()? {
+            *self = None;
+            return Ok(());
+        }
+        reader.message(Arc::make_mut(self.get_or_insert_default()))
+    }
+}
+
 impl Field for Vec<String> {
     fn put<S: Sink>(&self, key: Key, sink: &mut S) {
         if S::wants(key, self.is_empty()) {

@@ -116,6 +116,12 @@ impl<T: Sample> Sample for Option<Box<T>> {
     }
 }
 
+impl<T: Sample> Sample for Option<Arc<T>> {
+    fn sample(source: &mut Source<'_>) -> Self {
+        (source.byte() & 1 == 1).then(|| Arc::new(T::sample(source)))
+    }
+}
+
 impl<T: Sample> Sample for Vec<T> {
     fn sample(source: &mut Source<'_>) -> Self {
         let len = source.byte() % 4;

@@ -39,7 +39,7 @@ message! {
         /// Payload, or a patch if `delta`.
         4 data: Bytes,
         /// Its publisher, if that was a client.
-        5 info: Option<Box<ClientInfo>>,
+        5 info: Option<Arc<ClientInfo>>,
         /// Place in the stream; 0 without history.
         6 offset: u64,
         /// What filters look at.

@@ -30,14 +30,16 @@ fn prepared(publication: Publication, previous: Option<Publication>) -> Prepared
 
 fn text(prepared: &Prepared, form: Form) -> String {
     let message = prepared
-        .message(Format::Json, form)
+        .message(Format::Json, Envelope::Reply, form)
         .expect("payloads are JSON");
     String::from_utf8(message.bytes().to_vec()).expect("JSON is UTF-8")
 }
 
 /// The publication as a client decodes it.
 fn received(prepared: &Prepared, format: Format, form: Form) -> Publication {
-    let message = prepared.message(format, form).expect("payloads are JSON");
+    let message = prepared
+        .message(format, Envelope::Reply, form)
+        .expect("payloads are JSON");
     let bytes = match format {
         Format::Json => message.bytes().clone(),
         Format::Protobuf => message
@@ -106,8 +108,12 @@ fn the_delta_form_is_a_string_in_json_and_nothing_special_in_protobuf() {
         text(&prepared, Form::DeltaFull),
         r#"{"push":{"channel":"news","pub":{"data":"{\"a\":\"\u003cé\u003e\"}","offset":1}}}"#
     );
-    let full = prepared.message(Format::Protobuf, Form::Full).unwrap();
-    let delta_full = prepared.message(Format::Protobuf, Form::DeltaFull).unwrap();
+    let full = prepared
+        .message(Format::Protobuf, Envelope::Reply, Form::Full)
+        .unwrap();
+    let delta_full = prepared
+        .message(Format::Protobuf, Envelope::Reply, Form::DeltaFull)
+        .unwrap();
     assert!(std::ptr::eq(full, delta_full));
     assert_eq!(
         &*received(&prepared, Format::Protobuf, Form::DeltaFull).epoch,
@@ -118,7 +124,7 @@ fn the_delta_form_is_a_string_in_json_and_nothing_special_in_protobuf() {
 #[test]
 fn a_patch_applies_to_the_publication_before() {
     let next = Publication {
-        info: Some(Box::default()),
+        info: Some(Arc::default()),
         tags: [("t".to_owned(), "x".to_owned())].into(),
         version: 4,
         ..publication(3, &LONG.replace('1', "2"))
@@ -150,8 +156,12 @@ fn without_a_shorter_patch_the_full_form_is_sent() {
         let prepared = prepared(next, previous);
         for format in Format::ALL {
             assert!(!prepared.is_patch(format));
-            let full = prepared.message(format, Form::DeltaFull).unwrap();
-            let patch = prepared.message(format, Form::DeltaPatch).unwrap();
+            let full = prepared
+                .message(format, Envelope::Reply, Form::DeltaFull)
+                .unwrap();
+            let patch = prepared
+                .message(format, Envelope::Reply, Form::DeltaPatch)
+                .unwrap();
             assert!(std::ptr::eq(full, patch));
         }
     }
@@ -169,8 +179,15 @@ fn json_has_no_patch_against_what_is_not_json() {
 fn a_payload_that_is_not_json_is_for_protobuf_only() {
     let prepared = prepared(publication(1, "boom"), Some(publication(0, LONG)));
     for form in [Form::Full, Form::DeltaFull, Form::DeltaPatch] {
-        assert!(matches!(prepared.message(Format::Json, form), Err(NotJson)));
-        assert!(prepared.message(Format::Protobuf, form).is_ok());
+        assert!(matches!(
+            prepared.message(Format::Json, Envelope::Reply, form),
+            Err(NotJson)
+        ));
+        assert!(
+            prepared
+                .message(Format::Protobuf, Envelope::Reply, form)
+                .is_ok()
+        );
     }
 }
 
@@ -226,9 +243,15 @@ fn joins_and_leaves_have_one_form() {
             body,
         };
         for format in Format::ALL {
-            let expected = crate::encode_push(format, crate::Envelope::Reply, &push).unwrap();
+            let expected = crate::encode_push(format, Envelope::Reply, &push).unwrap();
             for form in [Form::Full, Form::DeltaFull, Form::DeltaPatch] {
-                assert_eq!(prepared.message(format, form).unwrap().bytes(), &expected);
+                assert_eq!(
+                    prepared
+                        .message(format, Envelope::Reply, form)
+                        .unwrap()
+                        .bytes(),
+                    &expected
+                );
             }
         }
     }
@@ -237,7 +260,9 @@ fn joins_and_leaves_have_one_form() {
 #[test]
 fn the_compressed_form_is_made_once() {
     let prepared = prepared(publication(1, "1"), None);
-    let message = prepared.message(Format::Json, Form::Full).unwrap();
+    let message = prepared
+        .message(Format::Json, Envelope::Reply, Form::Full)
+        .unwrap();
     let first = message.deflated(|bytes| bytes.slice(..3)).clone();
     assert_eq!(first, "{\"p");
     assert_eq!(message.deflated(|_| unreachable!("it is there")), &first);

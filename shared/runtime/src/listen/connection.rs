@@ -12,12 +12,16 @@ use memchr::memchr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
 
 use super::head::{self, Head, Parsed};
-use super::rewound::Rewound;
 use super::site::{Server, Taken};
+use super::stream::{Rewound, Stream};
 use super::{http1, http2};
 use crate::Drain;
+
+/// Longest wait for a TLS handshake. Ten seconds, as for the head that follows.
+const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
 
 /// Longest wait for a request head. Source: the reference's servers.
 const HEAD_WAIT: Duration = Duration::from_secs(10);
@@ -51,8 +55,26 @@ enum Refusal {
     Gone,
 }
 
+/// Speaks TLS first where the site does, then reads the first head.
+pub(super) async fn open(server: Arc<Server>, stream: TcpStream, peer: SocketAddr) {
+    let Some(tls) = server.tls() else {
+        return serve(server, Stream::Plain(stream), peer).await;
+    };
+    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+    // In a box: plain connections must not have room for it.
+    let secured = Box::pin(timeout(HANDSHAKE_WAIT, handshake)).await;
+    match secured {
+        Ok(Ok(stream)) => serve(server, Stream::Tls(Box::new(stream)), peer).await,
+        Ok(Err(error)) => {
+            server.metrics.refused.tls.inc();
+            tracing::debug!(%peer, %error, "TLS handshake failed");
+        }
+        Err(_elapsed) => server.metrics.refused.tls.inc(),
+    }
+}
+
 /// Reads the first head, and hands the connection to whom it concerns.
-pub(super) async fn open(server: Arc<Server>, mut stream: TcpStream, peer: SocketAddr) {
+async fn serve(server: Arc<Server>, mut stream: Stream, peer: SocketAddr) {
     let first = match first(&mut stream, server.tasks.drain()).await {
         Ok(first) => first,
         Err(refusal) => return refuse(&server, stream, peer, refusal).await,
@@ -81,11 +103,11 @@ pub(super) async fn open(server: Arc<Server>, mut stream: TcpStream, peer: Socke
     }
 }
 
-fn rewound(read: BytesMut, stream: TcpStream) -> Rewound {
+fn rewound(read: BytesMut, stream: Stream) -> Rewound {
     Rewound::new(read.freeze(), stream)
 }
 
-async fn first(stream: &mut TcpStream, drain: &Drain) -> Result<First, Refusal> {
+async fn first(stream: &mut Stream, drain: &Drain) -> Result<First, Refusal> {
     let mut read = BytesMut::new();
     match timeout(HEAD_WAIT, read_first(stream, &mut read, drain)).await {
         Ok(Ok(Parsed::Http1(head, len))) => Ok(First::Http1 { head, len, read }),
@@ -101,7 +123,7 @@ async fn first(stream: &mut TcpStream, drain: &Drain) -> Result<First, Refusal> 
 
 /// Reads until the bytes are something else than the beginning of a head.
 async fn read_first(
-    stream: &mut TcpStream,
+    stream: &mut Stream,
     read: &mut BytesMut,
     drain: &Drain,
 ) -> Result<Parsed, Refusal> {
@@ -138,7 +160,7 @@ fn gone(_error: io::Error) -> Refusal {
     Refusal::Gone
 }
 
-async fn refuse(server: &Server, stream: TcpStream, peer: SocketAddr, refusal: Refusal) {
+async fn refuse(server: &Server, stream: Stream, peer: SocketAddr, refusal: Refusal) {
     let refused = &server.metrics.refused;
     let (counter, status) = match refusal {
         Refusal::Malformed => (&refused.malformed, StatusCode::BAD_REQUEST),
@@ -157,7 +179,7 @@ async fn refuse(server: &Server, stream: TcpStream, peer: SocketAddr, refusal: R
 
 /// Answers, and reads what the peer still sends: a close with bytes unread would be a reset, which
 /// takes the answer with it.
-async fn say(mut stream: TcpStream, status: StatusCode) -> io::Result<()> {
+async fn say(mut stream: Stream, status: StatusCode) -> io::Result<()> {
     let answer = format!("HTTP/1.1 {status}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     stream.write_all(answer.as_bytes()).await?;
     stream.shutdown().await?;

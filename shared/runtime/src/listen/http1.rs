@@ -28,8 +28,8 @@ use tokio::time::{Instant, sleep};
 
 use super::answer::answer;
 use super::head::{self, Head};
-use super::rewound::Rewound;
 use super::site::{Intercept, Server, Taken};
+use super::stream::Rewound;
 use crate::Drain;
 use watch::{Claim, Quiet, TICK, Watch, Watched};
 

@@ -14,8 +14,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 
 use super::answer::answer;
 use super::head;
-use super::rewound::Rewound;
 use super::site::Server;
+use super::stream::Rewound;
 use crate::Tasks;
 
 use self::turns::Turns;

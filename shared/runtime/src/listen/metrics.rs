@@ -9,19 +9,20 @@ pub(super) struct Metrics {
     pub(super) refused: Refusals,
 }
 
-/// Connections that were refused for their first request head, by reason.
+/// Connections that were refused before a request was read, by reason.
 #[derive(Clone, Debug)]
 pub(super) struct Refusals {
     pub(super) malformed: IntCounter,
     pub(super) too_large: IntCounter,
     pub(super) timeout: IntCounter,
+    pub(super) tls: IntCounter,
 }
 
 impl Metrics {
     pub(super) fn new(registry: &Registry) -> Result<Self, metrics::Error> {
         let refused = registry.counter_by(
             "listener_refused_total",
-            "Connections refused for their first request head.",
+            "Connections refused for their TLS handshake or their first request head.",
             &["reason"],
         )?;
         let reason = |reason| refused.with_label_values(&[reason]);
@@ -36,6 +37,7 @@ impl Metrics {
                 malformed: reason("malformed"),
                 too_large: reason("too_large"),
                 timeout: reason("timeout"),
+                tls: reason("tls"),
             },
         })
     }

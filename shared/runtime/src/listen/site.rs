@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use bytes::Bytes;
-use tokio::net::TcpStream;
 
 use super::Head;
 use super::metrics::Metrics;
+use super::stream::Stream;
 use crate::Tasks;
+use crate::tls::Tls;
 
 /// Takes connections away from the HTTP server: those of clients, which are many and live long.
 pub trait Intercept: Send + Sync + 'static {
@@ -30,7 +31,7 @@ pub trait Intercept: Send + Sync + 'static {
 #[derive(Debug)]
 pub struct Taken {
     /// The stream, with `TCP_NODELAY` set.
-    pub stream: TcpStream,
+    pub stream: Stream,
     /// The request head that was claimed.
     pub head: Head,
     /// Bytes that were already read after the head.
@@ -45,6 +46,7 @@ pub struct Site {
     http: Router,
     grpc: Option<Router>,
     intercepts: Vec<Arc<dyn Intercept>>,
+    tls: Option<Tls>,
 }
 
 impl Site {
@@ -69,6 +71,12 @@ impl Site {
         self.intercepts.push(intercept);
         self
     }
+
+    /// Speaks TLS, and nothing else.
+    pub fn tls(&mut self, tls: Tls) -> &mut Self {
+        self.tls = Some(tls);
+        self
+    }
 }
 
 impl fmt::Debug for Site {
@@ -76,6 +84,7 @@ impl fmt::Debug for Site {
         f.debug_struct("Site")
             .field("has_grpc", &self.grpc.is_some())
             .field("intercepts", &self.intercepts.len())
+            .field("tls", &self.tls)
             .finish_non_exhaustive()
     }
 }
@@ -95,6 +104,10 @@ impl Server {
 
     pub(super) const fn grpc(&self) -> Option<&Router> {
         self.site.grpc.as_ref()
+    }
+
+    pub(super) const fn tls(&self) -> Option<&Tls> {
+        self.site.tls.as_ref()
     }
 
     pub(super) fn has_intercepts(&self) -> bool {

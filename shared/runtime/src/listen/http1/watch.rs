@@ -12,10 +12,9 @@ use bytes::Bytes;
 use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 
-use crate::listen::rewound::Rewound;
-use crate::listen::{Head, Intercept};
+use crate::listen::stream::Rewound;
+use crate::listen::{Head, Intercept, Stream};
 
 /// How often a connection is looked at.
 pub(super) const TICK: Duration = Duration::from_secs(10);
@@ -123,7 +122,7 @@ impl Watched {
         Self { io, watch }
     }
 
-    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
+    pub(super) fn into_parts(self) -> (Stream, Bytes) {
         self.io.into_parts()
     }
 }

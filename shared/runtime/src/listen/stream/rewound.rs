@@ -4,22 +4,23 @@ use std::task::{Context, Poll};
 
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
+
+use super::Stream;
 
 /// A stream that first gives back what was already read from it.
 #[derive(Debug)]
-pub(super) struct Rewound {
+pub(in crate::listen) struct Rewound {
     read: Bytes,
-    stream: TcpStream,
+    stream: Stream,
 }
 
 impl Rewound {
-    pub(super) const fn new(read: Bytes, stream: TcpStream) -> Self {
+    pub(in crate::listen) const fn new(read: Bytes, stream: Stream) -> Self {
         Self { read, stream }
     }
 
     /// The stream, and what was read from it and not taken yet.
-    pub(super) fn into_parts(self) -> (TcpStream, Bytes) {
+    pub(in crate::listen) fn into_parts(self) -> (Stream, Bytes) {
         (self.stream, self.read)
     }
 }
