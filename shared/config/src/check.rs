@@ -6,6 +6,7 @@
 mod channel;
 mod client;
 mod insecure;
+mod tls;
 
 use std::collections::BTreeSet;
 
@@ -28,6 +29,7 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
         report,
     );
     prefixes(config, report);
+    tls::check(config, report);
     insecure::check(config, report);
 }
 
@@ -65,6 +67,22 @@ fn path_of_item(list: &str, index: usize, name: &str) -> String {
 fn prefixes(config: &Config, report: &mut Report) {
     let prefixes = [
         ("websocket.handler_prefix", &config.websocket.handler_prefix),
+        (
+            "http_stream.handler_prefix",
+            &config.http_stream.handler_prefix,
+        ),
+        ("sse.handler_prefix", &config.sse.handler_prefix),
+        ("emulation.handler_prefix", &config.emulation.handler_prefix),
+        (
+            "uni_websocket.handler_prefix",
+            &config.uni_websocket.handler_prefix,
+        ),
+        ("uni_sse.handler_prefix", &config.uni_sse.handler_prefix),
+        (
+            "uni_http_stream.handler_prefix",
+            &config.uni_http_stream.handler_prefix,
+        ),
+        ("init.handler_prefix", &config.init.handler_prefix),
         ("http_api.handler_prefix", &config.http_api.handler_prefix),
         ("health.handler_prefix", &config.health.handler_prefix),
         (

@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 mod check;
+pub mod document;
 mod flags;
 mod listen;
 mod load;
@@ -24,23 +25,30 @@ pub use flags::{Flag, Takes, flags};
 pub use listen::{AddressError, Endpoint};
 pub use load::{Loaded, Source, load};
 pub use problem::{FileError, Origin, Problem, Problems, Warning};
+pub use sections::access::{TokenRevoke, UserBlock, UserTokensInvalidate};
 pub use sections::api::{GrpcApi, HttpApi};
 pub use sections::channel::Channel;
 pub use sections::client::Client;
+pub use sections::database::Database;
 pub use sections::engine::Engine;
 pub use sections::gateway::{Gateway, Links};
 pub use sections::http_server::HttpServer;
 pub use sections::log::Log;
-pub use sections::observe::{Health, Prometheus};
+pub use sections::observe::{Health, OpenTelemetry, Prometheus, Swagger};
 pub use sections::process::{Drain, Node, Shutdown, UsageStats};
 pub use sections::rpc::Rpc;
 pub use sections::storage::Storage;
-pub use sections::websocket::WebSocket;
-pub use sections::{
-    api, channel, client, engine, gateway, http_server, log, observe, process, rpc, storage,
-    websocket,
+pub use sections::transports::streams::{
+    Emulation, HttpStream, Init, Sse, UniHttpStream, UniSse, UniWebSocket,
 };
-pub use values::{ByteSize, Limit, Millis, Secret};
+pub use sections::transports::websocket::WebSocket;
+pub use sections::transports::{streams, websocket};
+pub use sections::user_status::UserStatus;
+pub use sections::{
+    access, api, channel, client, database, engine, gateway, http_server, log, observe, process,
+    rpc, storage, tls, user_status,
+};
+pub use values::{ByteSize, Limit, Millis, Secret, Shape};
 
 use tree::options;
 
@@ -65,10 +73,28 @@ options! {
         grpc_api: GrpcApi;
         /// The bidirectional WebSocket transport.
         websocket: WebSocket;
+        /// HTTP streaming.
+        http_stream: HttpStream;
+        /// Server-sent events.
+        sse: Sse;
+        /// Where clients of HTTP streaming and server-sent events send their commands.
+        emulation: Emulation;
+        /// Unidirectional WebSocket.
+        uni_websocket: UniWebSocket;
+        /// Unidirectional server-sent events.
+        uni_sse: UniSse;
+        /// Unidirectional HTTP streaming.
+        uni_http_stream: UniHttpStream;
+        /// An endpoint that warms connections up.
+        init: Init;
         /// Health endpoint.
         health: Health;
         /// Metrics.
         prometheus: Prometheus;
+        /// Traces.
+        opentelemetry: OpenTelemetry;
+        /// A page to try the server API.
+        swagger: Swagger;
         /// This node among others.
         node: Node;
         /// The end of the process.
@@ -81,6 +107,16 @@ options! {
         links: Links;
         /// What survives a restart.
         storage: Storage;
+        /// The database that several processes share.
+        database: Database;
+        /// Where the server API's list of blocked users is kept.
+        user_block: UserBlock;
+        /// Where the server API's list of revoked tokens is kept.
+        token_revoke: TokenRevoke;
+        /// Where it is kept whose older tokens the server API has made void.
+        user_tokens_invalidate: UserTokensInvalidate;
+        /// What the server API is told and tells about the activity of users.
+        user_status: UserStatus;
         /// Reports about use. There are none.
         usage_stats: UsageStats;
         /// File that the process id is written to. Empty: none.

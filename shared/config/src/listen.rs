@@ -17,6 +17,8 @@ pub enum Endpoint {
     Health,
     /// Metrics.
     Prometheus,
+    /// The page to try the server API.
+    Swagger,
     /// Commands to a gateway from other processes.
     GatewayRpc,
 }
@@ -55,7 +57,9 @@ impl Config {
         match endpoint {
             Endpoint::Clients => resolve(&http.address, http.port),
             Endpoint::HttpApi if self.http_api.external => resolve(&http.address, http.port),
-            Endpoint::HttpApi | Endpoint::Health | Endpoint::Prometheus => internal(),
+            Endpoint::HttpApi | Endpoint::Health | Endpoint::Prometheus | Endpoint::Swagger => {
+                internal()
+            }
             Endpoint::GrpcApi => resolve(&self.grpc_api.address, self.grpc_api.port),
             Endpoint::GatewayRpc => resolve(&self.gateway.rpc.address, self.gateway.rpc.port),
         }
@@ -102,6 +106,7 @@ mod tests {
             Endpoint::HttpApi,
             Endpoint::Health,
             Endpoint::Prometheus,
+            Endpoint::Swagger,
         ] {
             assert_eq!(address_of(&config, endpoint), "0.0.0.0:8000");
         }

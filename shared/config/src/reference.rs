@@ -1,11 +1,14 @@
 //! The list of all options, and the reference page that is made of it.
 
+pub mod schema;
+
 use std::collections::BTreeSet;
 
 use crate::Config;
 use crate::load::{PREFIX, variable_part};
 use crate::not_yet::NotYet;
 use crate::tree::{About, Group, Leaf, List, Visitor};
+use crate::values::Shape;
 
 /// What there is to say about an option.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -19,6 +22,8 @@ pub struct Entry {
     pub default: String,
     /// What may be written: the name of a type, or the words in quotes.
     pub kind: String,
+    /// What may be written, for programs.
+    pub shape: Shape,
     /// Meaning, unit and range: sentences.
     pub doc: String,
     /// Whether the option has an effect in this version.
@@ -49,7 +54,8 @@ struct Lister {
 
 impl Visitor for Lister {
     fn leaf(&mut self, about: &About, leaf: &mut dyn Leaf) {
-        self.add(about, leaf.shown(), leaf.kind());
+        let shape = leaf.shape(about.bounds);
+        self.add(about, leaf.shown(), (leaf.kind(), shape));
     }
 
     fn group(&mut self, about: &About, group: &mut dyn Group) {
@@ -58,7 +64,8 @@ impl Visitor for Lister {
     }
 
     fn list(&mut self, about: &About, list: &mut dyn List) {
-        self.add(about, "[]".to_owned(), "objects".to_owned());
+        let kind = ("objects".to_owned(), Shape::Objects);
+        self.add(about, "[]".to_owned(), kind);
         let variable = self.variable_of(about.name).filter(|_| list.is_named());
         let below = (
             format!("{}[]", self.path_of(about.name)),
@@ -80,7 +87,7 @@ impl Lister {
         lister.entries
     }
 
-    fn add(&mut self, about: &About, default: String, kind: String) {
+    fn add(&mut self, about: &About, default: String, (kind, shape): (String, Shape)) {
         let path = self.path_of(about.name);
         let variable = self
             .variable_of(about.name)
@@ -92,6 +99,7 @@ impl Lister {
             variable,
             default,
             kind,
+            shape,
             doc,
             is_honoured: true,
         });
@@ -132,7 +140,9 @@ Generated from the option tree in `shared/config`; a test keeps it true.
 
 One file, JSON, YAML or TOML by its extension; `config.json` in the working directory if none is
 named. Flags go over variables of the environment, variables over the file, the file over defaults.
-The case of keys does not matter. Changes take effect at the next start.
+The case of keys does not matter. SIGHUP has a process read its configuration again: if anything in it is
+wrong, all of it stays as it was and every problem is logged; if not, the log level and new certificates
+hold at once, and each other option that changed is named in a warning, because it waits for the next start.
 
 - **Variables.** `GYRE_` and the path in capitals, with `_` between its parts: `client.ping_interval`
   is `GYRE_CLIENT_PING_INTERVAL`. `CENTRIFUGO_` works as well; if both are set, `GYRE_` counts and a
@@ -172,6 +182,22 @@ pub fn markdown() -> String {
         page += &format!("- `{path}`\n");
     }
     page
+}
+
+/// What there is to say about the options at and below a path, in Markdown; `None` if there are
+/// none.
+#[must_use]
+pub fn section(path: &str) -> Option<String> {
+    let is_below = |entry: &Entry| {
+        let rest = entry.path.strip_prefix(path);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+    };
+    let rows: String = entries()
+        .iter()
+        .filter(|entry| is_below(entry))
+        .map(row)
+        .collect();
+    (!rows.is_empty()).then(|| format!("## {path}\n\n{TABLE}{rows}"))
 }
 
 fn row(entry: &Entry) -> String {

@@ -1,8 +1,10 @@
 //! The sections of the option tree.
 
+pub mod access;
 pub mod api;
 pub mod channel;
 pub mod client;
+pub mod database;
 pub mod engine;
 pub mod gateway;
 pub mod http_server;
@@ -11,4 +13,6 @@ pub mod observe;
 pub mod process;
 pub mod rpc;
 pub mod storage;
-pub mod websocket;
+pub mod tls;
+pub(crate) mod transports;
+pub mod user_status;

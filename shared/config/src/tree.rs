@@ -5,6 +5,7 @@
 //! the list of all options and the reference page are visitors; nothing else knows the names.
 
 use crate::value::Value;
+use crate::values::Shape;
 
 /// What the declaration says about an option, besides its value.
 #[derive(Clone, Copy, Debug)]
@@ -51,8 +52,12 @@ pub(crate) trait Leaf {
     fn expected(&self, bounds: Option<(i64, i64)>) -> String;
     /// The name of the type, for tables.
     fn kind(&self) -> String;
+    /// What may be written, for programs.
+    fn shape(&self, bounds: Option<(i64, i64)>) -> Shape;
     /// The present value, as one writes it.
     fn shown(&self) -> String;
+    /// The present value as it stands in a file; a secret too.
+    fn written(&self) -> Value;
     /// Whether the value must not be printed.
     fn is_secret(&self) -> bool {
         false
@@ -67,6 +72,8 @@ pub(crate) struct Rejected;
 pub(crate) trait List {
     /// Appends an object with default values and hands it out.
     fn push(&mut self) -> &mut dyn Group;
+    /// The objects that are there.
+    fn items(&mut self) -> Vec<&mut dyn Group>;
     /// Whether objects are told apart by an option `name`, so that the environment can list them.
     fn is_named(&self) -> bool;
 }
@@ -80,6 +87,10 @@ pub(crate) trait Item: Group + Default {
 impl<T: Item> List for Vec<T> {
     fn push(&mut self) -> &mut dyn Group {
         self.push_mut(T::default())
+    }
+
+    fn items(&mut self) -> Vec<&mut dyn Group> {
+        self.iter_mut().map(|item| item as &mut dyn Group).collect()
     }
 
     fn is_named(&self) -> bool {

@@ -5,10 +5,12 @@ mod duration;
 mod keyword;
 mod plain;
 mod secret;
+mod shape;
 
 pub use amounts::{ByteSize, Limit};
 pub use duration::Millis;
 pub use secret::Secret;
+pub use shape::Shape;
 
 pub(crate) use keyword::{Keyword, keyword};
 pub(crate) use plain::{Scalar, leaf};

@@ -355,7 +355,7 @@ fn unknown_names_warn_with_the_nearest() {
         "clinet": {},
         "client": {"ping_intervall": "1s", "qqqqqqqqqq": 1},
         "channel": {"namespaces": [{"name": "chat", "presense": true}]},
-        "sse": {"enabeld": true}
+        "webtransport": {"enabeld": true}
     }"#;
     let variables = [
         ("GYRE_CLIENT_PING_INTERVALL", "1s"),
@@ -376,7 +376,7 @@ fn unknown_names_warn_with_the_nearest() {
             "unknown option token_hmac_secret_key in file test.json, did you mean \
              client.token.hmac_secret_key?",
             "unknown option clinet in file test.json, did you mean client?",
-            "unknown option sse.enabeld in file test.json, did you mean sse.enabled?",
+            "unknown option webtransport.enabeld in file test.json, did you mean webtransport.enabled?",
             "variable GYRE_CHANNEL_NAMESPACES_NEWS_PRESENCE belongs to no item, it would be \
              channel.namespaces[].presence",
             "unknown variable GYRE_CLIENT_PING_INTERVALL, did you mean GYRE_CLIENT_PING_INTERVAL?",
@@ -389,8 +389,8 @@ fn unknown_names_warn_with_the_nearest() {
 #[test]
 fn known_options_without_effect_warn_once_each() {
     let json = r#"{
-        "sse": {"enabled": true},
-        "uni_sse": {"enabled": false, "handler_prefix": ""},
+        "webtransport": {"enabled": true},
+        "admin": {"insecure": false, "handler_prefix": ""},
         "proxies": [{"name": "a", "endpoint": "http://x"}, {"name": "b"}],
         "push_notifications": {"fcm": {"anything": 1}},
         "channel": {"namespaces": [
@@ -423,8 +423,8 @@ fn known_options_without_effect_warn_once_each() {
             "option proxies[0].name in file test.json and in 1 more places is not honoured yet",
             "option proxies[].endpoint in variable GYRE_PROXIES_A_ENDPOINT is not honoured yet",
             "option push_notifications in file test.json is not honoured yet",
-            "option sse.enabled in file test.json is not honoured yet",
             "option uni_grpc.port in flag --uni_grpc.port is not honoured yet",
+            "option webtransport.enabled in file test.json is not honoured yet",
         ]
     );
 }

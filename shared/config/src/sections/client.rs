@@ -1,5 +1,6 @@
 //! `client`: connections of clients, their limits and their tokens.
 
+use super::tls::Tls;
 use crate::tree::{Item, options};
 use crate::values::{ByteSize, Limit, Millis, Secret};
 
@@ -78,12 +79,17 @@ options! {
         hmac_previous_secret_key: Secret;
         /// When the replaced secret ceases to count. Unit: Unix seconds. 0: never.
         hmac_previous_secret_key_valid_until: i64;
-        /// Public key of RS256, RS384 and RS512 tokens: PEM.
+        /// Public key of RS256, RS384, RS512, PS256, PS384 and PS512 tokens, of 2048 bits or more:
+        /// PEM as text, as base64 of the text, or the path of a file with it.
         rsa_public_key: String;
-        /// Public key of ES256, ES384 and ES512 tokens: PEM.
+        /// Public key of ES256 (curve P-256) or ES384 (curve P-384) tokens: PEM as text, as base64 of
+        /// the text, or the path of a file with it.
         ecdsa_public_key: String;
-        /// URL of a JSON web key set. If given, other keys are ignored.
+        /// URL of a JSON web key set. If given, other keys are ignored. `{{name}}` in it stands for
+        /// what the group `name` of `issuer_regex` or `audience_regex` matched in a token.
         jwks_public_endpoint: String;
+        /// Key sets of several issuers, in place of all other keys.
+        jwks: Jwks;
         /// Audience that tokens must have. Empty: any.
         audience: String;
         /// Regular expression that the audience of tokens must match. Empty: any.
@@ -94,8 +100,57 @@ options! {
         issuer_regex: String;
         /// Claim that names the user. Empty: `sub`.
         user_id_claim: String;
-        /// Takes key sets from endpoints that do not look safe. Not for production.
+        /// Lets any text of a token stand in for `{{name}}` of `jwks_public_endpoint`, where otherwise
+        /// the group must list the texts. Not for production.
         insecure_skip_jwks_endpoint_safety_check: bool;
+        /// What of the claims goes into the connection's meta. Only of connections' tokens.
+        meta_from_claim: Vec<ClaimRule>;
+        /// What of the claims becomes a label of the connection. Only of connections' tokens.
+        labels_from_claim: Vec<ClaimRule>;
+    }
+}
+
+options! {
+    /// A claim that is taken over under a name.
+    pub struct ClaimRule {
+        /// The name: letters A to Z and a to z, digits and `_`, not beginning with a digit.
+        key: String;
+        /// Path of the claim, its steps divided by dots; a backslash before a character takes it as
+        /// it is.
+        value: String;
+    }
+}
+
+options! {
+    /// Key sets of several issuers.
+    pub struct Jwks {
+        /// Verifies tokens by the providers' keys, and by no others.
+        enabled: bool;
+        /// Whose keys count. A token goes to the provider of its issuer and audience, or else to that
+        /// of its issuer without an audience.
+        providers: Vec<JwksProvider>;
+    }
+}
+
+options! {
+    /// A source of keys for the tokens of one issuer.
+    pub struct JwksProvider {
+        /// Name, unique among the providers: 2 or more letters, digits and `_`.
+        name: String;
+        /// Uses the provider.
+        enabled: bool;
+        /// URL of the key set.
+        endpoint: String;
+        /// Issuer whose tokens it verifies.
+        issuer: String;
+        /// Audience that its tokens must have. Empty: any that no other provider of the issuer has.
+        audience: String;
+        /// TLS of the calls to the endpoint.
+        tls: Tls;
+        /// What of the claims goes into the connection's meta.
+        meta_from_claim: Vec<ClaimRule>;
+        /// What of the claims becomes a label of the connection.
+        labels_from_claim: Vec<ClaimRule>;
     }
 }
 
@@ -155,4 +210,12 @@ options! {
 
 impl Item for DisconnectTransform {
     const NAMED: bool = false;
+}
+
+impl Item for ClaimRule {
+    const NAMED: bool = false;
+}
+
+impl Item for JwksProvider {
+    const NAMED: bool = true;
 }

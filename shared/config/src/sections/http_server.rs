@@ -1,5 +1,6 @@
 //! `http_server`: where HTTP is served.
 
+use super::tls::Tls;
 use crate::tree::options;
 
 options! {
@@ -14,5 +15,11 @@ options! {
         /// Port for what is not meant for clients: server API, health and metrics move there.
         /// Range: 1 to 65535. Empty: they are served on `http_server.port`.
         internal_port: Option<u16>;
+        /// TLS of both ports.
+        tls: Tls;
+        /// Uses `http_server.tls` on the port for clients only.
+        tls_external: bool;
+        /// TLS of the internal port, in place of `http_server.tls`.
+        internal_tls: Tls;
     }
 }

@@ -1,4 +1,4 @@
-//! `health` and `prometheus`: what operators and their tools ask.
+//! `health`, `prometheus` and `swagger`: what operators and their tools ask.
 
 use crate::tree::options;
 
@@ -9,6 +9,26 @@ options! {
         enabled: bool;
         /// Path of the endpoint.
         handler_prefix: String = "/health".to_owned();
+    }
+}
+
+options! {
+    /// A page to try the server API over HTTP, and its description as an OpenAPI document.
+    pub struct Swagger {
+        /// Serves the page.
+        enabled: bool;
+        /// Path of the page.
+        handler_prefix: String = "/swagger".to_owned();
+    }
+}
+
+options! {
+    /// Traces over OTLP. Where they go is said by the standard variables `OTEL_…` of the environment.
+    pub struct OpenTelemetry {
+        /// Sends traces.
+        enabled: bool;
+        /// Traces calls of the server API.
+        api: bool;
     }
 }
 

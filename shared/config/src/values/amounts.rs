@@ -1,5 +1,5 @@
 use super::plain::{bounded, whole_number};
-use super::{Scalar, leaf};
+use super::{Scalar, Shape, leaf};
 use crate::tree::Rejected;
 use crate::value::Value;
 
@@ -45,8 +45,17 @@ impl Scalar for Limit {
         "number".to_owned()
     }
 
+    fn shape(bounds: Option<(i64, i64)>) -> Shape {
+        let (low, high) = bounds.unwrap_or((i64::MIN, i64::MAX));
+        Shape::Number { low, high }
+    }
+
     fn shown(&self) -> String {
         self.0.to_string()
+    }
+
+    fn written(&self) -> Value {
+        Value::Integer(self.0.into())
     }
 }
 
@@ -63,7 +72,16 @@ impl Scalar for ByteSize {
         "bytes".to_owned()
     }
 
+    fn shape(bounds: Option<(i64, i64)>) -> Shape {
+        let (low, high) = bounds.unwrap_or((i64::MIN, i64::MAX));
+        Shape::Number { low, high }
+    }
+
     fn shown(&self) -> String {
         self.0.to_string()
+    }
+
+    fn written(&self) -> Value {
+        Value::Integer(self.0.into())
     }
 }

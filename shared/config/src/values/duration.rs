@@ -1,7 +1,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::{Scalar, leaf};
+use super::{Scalar, Shape, leaf};
 use crate::tree::Rejected;
 use crate::value::Value;
 
@@ -79,8 +79,16 @@ impl Scalar for Millis {
         "duration".to_owned()
     }
 
+    fn shape(_: Option<(i64, i64)>) -> Shape {
+        Shape::Duration
+    }
+
     fn shown(&self) -> String {
         format!("\"{self}\"")
+    }
+
+    fn written(&self) -> Value {
+        Value::Text(self.to_string())
     }
 }
 

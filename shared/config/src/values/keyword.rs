@@ -1,5 +1,5 @@
-use super::Scalar;
 use super::plain::texts;
+use super::{Scalar, Shape};
 use crate::tree::Rejected;
 use crate::value::Value;
 
@@ -92,8 +92,16 @@ impl<K: Keyword> Scalar for K {
         quoted(K::ALL.iter().copied(), ", ")
     }
 
+    fn shape(_: Option<(i64, i64)>) -> Shape {
+        Shape::Words(K::ALL)
+    }
+
     fn shown(&self) -> String {
         format!("{:?}", self.word())
+    }
+
+    fn written(&self) -> Value {
+        Value::Text(self.word().to_owned())
     }
 }
 
@@ -111,6 +119,14 @@ impl<K: Keyword> Scalar for Vec<K> {
 
     fn kind() -> String {
         format!("list of {}", K::kind())
+    }
+
+    fn shape(bounds: Option<(i64, i64)>) -> Shape {
+        Shape::List(Box::new(K::shape(bounds)))
+    }
+
+    fn written(&self) -> Value {
+        Value::List(self.iter().map(Scalar::written).collect())
     }
 
     fn shown(&self) -> String {

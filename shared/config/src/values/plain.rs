@@ -1,3 +1,4 @@
+use super::shape::Shape;
 use crate::tree::{Leaf, Rejected};
 use crate::value::Value;
 
@@ -13,8 +14,12 @@ pub(crate) trait Scalar: Sized {
     fn expected(bounds: Option<(i64, i64)>) -> String;
     /// The name of the type, for tables.
     fn kind() -> String;
+    /// What may be written, for programs.
+    fn shape(bounds: Option<(i64, i64)>) -> Shape;
     /// The value, as one writes it.
     fn shown(&self) -> String;
+    /// The value as it stands in a file; a secret too.
+    fn written(&self) -> Value;
     /// Whether the value must not be printed.
     const SECRET: bool = false;
 }
@@ -35,8 +40,16 @@ impl<T: Scalar> Leaf for T {
         T::kind()
     }
 
+    fn shape(&self, bounds: Option<(i64, i64)>) -> Shape {
+        T::shape(bounds)
+    }
+
     fn shown(&self) -> String {
         Scalar::shown(self)
+    }
+
+    fn written(&self) -> Value {
+        Scalar::written(self)
     }
 
     fn is_secret(&self) -> bool {
@@ -94,8 +107,16 @@ impl Scalar for bool {
         "true or false".to_owned()
     }
 
+    fn shape(_: Option<(i64, i64)>) -> Shape {
+        Shape::Truth
+    }
+
     fn shown(&self) -> String {
         self.to_string()
+    }
+
+    fn written(&self) -> Value {
+        Value::Bool(*self)
     }
 }
 
@@ -165,8 +186,17 @@ macro_rules! number {
                     "number".to_owned()
                 }
 
+                fn shape(bounds: Option<(i64, i64)>) -> Shape {
+                    let (low, high) = bounds.unwrap_or($natural);
+                    Shape::Number { low, high }
+                }
+
                 fn shown(&self) -> String {
                     self.to_string()
+                }
+
+                fn written(&self) -> Value {
+                    i128::try_from(*self).map_or(Value::Null, Value::Integer)
                 }
             }
         )+
@@ -193,8 +223,19 @@ impl Scalar for Option<u16> {
         "number".to_owned()
     }
 
+    fn shape(bounds: Option<(i64, i64)>) -> Shape {
+        Shape::Optional(Box::new(<u16 as Scalar>::shape(bounds)))
+    }
+
     fn shown(&self) -> String {
         self.map_or_else(|| "\"\"".to_owned(), |number| number.to_string())
+    }
+
+    fn written(&self) -> Value {
+        self.map_or_else(
+            || Value::Text(String::new()),
+            |number| Value::Integer(number.into()),
+        )
     }
 }
 
@@ -211,8 +252,16 @@ impl Scalar for String {
         "text".to_owned()
     }
 
+    fn shape(_: Option<(i64, i64)>) -> Shape {
+        Shape::Text
+    }
+
     fn shown(&self) -> String {
         format!("{self:?}")
+    }
+
+    fn written(&self) -> Value {
+        Value::Text(self.clone())
     }
 }
 
@@ -256,7 +305,15 @@ impl Scalar for Vec<String> {
         "texts".to_owned()
     }
 
+    fn shape(_: Option<(i64, i64)>) -> Shape {
+        Shape::List(Box::new(Shape::Text))
+    }
+
     fn shown(&self) -> String {
         format!("{self:?}")
+    }
+
+    fn written(&self) -> Value {
+        Value::List(self.iter().cloned().map(Value::Text).collect())
     }
 }

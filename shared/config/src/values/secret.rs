@@ -1,7 +1,7 @@
 use std::fmt;
 
 use super::plain::text;
-use super::{Scalar, leaf};
+use super::{Scalar, Shape, leaf};
 use crate::tree::Rejected;
 use crate::value::Value;
 
@@ -56,6 +56,14 @@ impl Scalar for Secret {
 
     fn kind() -> String {
         "secret text".to_owned()
+    }
+
+    fn shape(_: Option<(i64, i64)>) -> Shape {
+        Shape::Text
+    }
+
+    fn written(&self) -> Value {
+        Value::Text(self.0.clone())
     }
 
     fn shown(&self) -> String {

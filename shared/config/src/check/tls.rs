@@ -1,0 +1,36 @@
+use crate::Config;
+use crate::load::Report;
+use crate::tls::Tls;
+
+/// A listener that speaks TLS has something to show, and what shares an address speaks alike.
+pub(super) fn check(config: &Config, report: &mut Report) {
+    let http = &config.http_server;
+    listener("http_server.tls", &http.tls, report);
+    listener("http_server.internal_tls", &http.internal_tls, report);
+    listener("grpc_api.tls", &config.grpc_api.tls, report);
+    let has_internal = http.internal_port.is_some_and(|port| port != http.port)
+        || (!http.internal_address.is_empty() && http.internal_address != http.address);
+    if http.internal_tls.enabled && !has_internal {
+        report.conflict(
+            "http_server.internal_tls.enabled",
+            "true".to_owned(),
+            "an internal address or port of its own, since one address has one TLS",
+            &["http_server.internal_port", "http_server.internal_address"],
+        );
+    }
+}
+
+fn listener(top: &str, tls: &Tls, report: &mut Report) {
+    if !tls.enabled {
+        return;
+    }
+    let expected = "a PEM, base64 of a PEM, or the path of a file, because TLS is enabled";
+    if tls.cert_pem.is_empty() {
+        let path = format!("{top}.cert_pem");
+        report.conflict(&path, "\"\"".to_owned(), expected, &[]);
+    }
+    if tls.key_pem.is_empty() {
+        let path = format!("{top}.key_pem");
+        report.conflict(&path, "\"\"".to_owned(), expected, &[]);
+    }
+}

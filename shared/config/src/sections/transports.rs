@@ -1,0 +1,4 @@
+//! How clients connect.
+
+pub mod streams;
+pub mod websocket;
