@@ -38,16 +38,20 @@ impl<'a> Compact<'a> {
         }
     }
 
-    /// The algorithm that the header names.
-    pub(crate) fn algorithm(&self) -> Result<Algorithm, Reason> {
+    /// What the header says.
+    pub(crate) fn header(&self) -> Result<Header, Reason> {
         let json = object(self.header, "header")?;
-        let header: Header<'_> =
+        let fields: Fields<'_> =
             serde_json::from_str(&json).map_err(|_| Reason::Malformed { part: "header" })?;
-        if header.crit.is_some() {
+        if fields.crit.is_some() {
             return Err(Reason::CriticalExtensions);
         }
-        Algorithm::from_str(&header.alg).map_err(|_| Reason::UnknownAlgorithm {
-            name: header.alg.chars().take(NAME_CHARS_MAX).collect(),
+        let unknown = |_| Reason::UnknownAlgorithm {
+            name: fields.alg.chars().take(NAME_CHARS_MAX).collect(),
+        };
+        Ok(Header {
+            algorithm: Algorithm::from_str(&fields.alg).map_err(unknown)?,
+            key_id: fields.kid.map(Cow::into_owned),
         })
     }
 
@@ -62,10 +66,19 @@ impl<'a> Compact<'a> {
     }
 }
 
+/// What a token's header says that we look at.
+pub(crate) struct Header {
+    pub(crate) algorithm: Algorithm,
+    /// Which key of a set has signed.
+    pub(crate) key_id: Option<String>,
+}
+
 #[derive(Deserialize)]
-struct Header<'a> {
+struct Fields<'a> {
     #[serde(borrow)]
     alg: Cow<'a, str>,
+    #[serde(borrow)]
+    kid: Option<Cow<'a, str>>,
     crit: Option<IgnoredAny>,
 }
 

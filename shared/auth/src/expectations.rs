@@ -26,6 +26,18 @@ pub(crate) enum Audience {
     Several(Vec<String>),
 }
 
+impl Audience {
+    /// All that are named.
+    pub(crate) fn all(&self) -> impl Iterator<Item = &str> {
+        match self {
+            Self::One(one) => std::slice::from_ref(one),
+            Self::Several(several) => several.as_slice(),
+        }
+        .iter()
+        .map(String::as_str)
+    }
+}
+
 impl Expectations {
     pub(crate) fn new(options: &Token) -> Result<Self, SetupError> {
         Ok(Self {

@@ -88,8 +88,7 @@ impl Connection<'_> {
         labels
             .into_iter()
             .filter_map(|(name, raw)| {
-                let json = raw?.get();
-                let text = serde_json::from_str(json).unwrap_or_else(|_| json.to_owned());
+                let text = crate::mapping::label(raw?.get())?;
                 Some((name, text))
             })
             .collect()

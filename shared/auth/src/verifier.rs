@@ -9,8 +9,10 @@ use crate::compact::Compact;
 use crate::error::{Reason, SetupError, TokenError};
 use crate::expectations::Expectations;
 use crate::json::{Bound, Connection, Registered, Subscription};
-use crate::keys::{FixedKeys, KeySource};
-use crate::user_claim::UserClaim;
+use crate::keys::{KeySource, Patience};
+use crate::mapping::Mapping;
+use crate::mapping::user_claim::UserClaim;
+use crate::outside::Outside;
 
 /// Verifies tokens. Made once, shared by all connections.
 pub struct Verifier {
@@ -24,6 +26,7 @@ struct Rules {
     keys: KeySource,
     expectations: Expectations,
     user: UserClaim,
+    mapping: Mapping,
 }
 
 /// Whether signatures are looked at.
@@ -46,16 +49,17 @@ impl Verifier {
     /// # Errors
     ///
     /// An option is not what it must be; it is named.
-    pub fn new(options: &Client) -> Result<Self, SetupError> {
+    pub fn new(options: &Client, outside: &dyn Outside) -> Result<Self, SetupError> {
         let signatures = match options.insecure_skip_token_signature_verify {
             true => Signatures::Skipped,
             false => Signatures::Verified,
         };
         let own = &options.subscription_token;
+        check_mapping(&own.token)?;
         Ok(Self {
-            connection: Rules::new(&options.token, signatures)?,
+            connection: Rules::new(&options.token, signatures, outside)?,
             subscription: match own.enabled {
-                true => Some(Rules::new(&own.token, signatures)?),
+                true => Some(Rules::new(&own.token, signatures, outside)?),
                 false => None,
             },
         })
@@ -71,17 +75,41 @@ impl Verifier {
         token: &str,
         now: UnixSeconds,
     ) -> Result<ConnectionClaims, TokenError> {
-        let json = self.connection.signed_claims(token, now)?;
+        self.connection(token, now, Patience::MayFetch)
+    }
+
+    /// Verifies a connection token after the fetch that [`TokenError::Pending`] brought has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify_connection`], but never [`TokenError::Pending`].
+    pub fn verify_connection_settled(
+        &self,
+        token: &str,
+        now: UnixSeconds,
+    ) -> Result<ConnectionClaims, TokenError> {
+        self.connection(token, now, Patience::Settled)
+    }
+
+    fn connection(
+        &self,
+        token: &str,
+        now: UnixSeconds,
+        patience: Patience,
+    ) -> Result<ConnectionClaims, TokenError> {
+        let (json, mapping) = self.connection.signed_claims(token, now, patience)?;
         let accepted = self.connection.accept(&json, TokenKind::Connection, now)?;
         let mut own: Connection<'_> = parse(&json)?;
+        let mut labels = own.take_labels();
+        mapping.add_labels(&mut labels, &json);
         Ok(ConnectionClaims {
             user: accepted.user,
             expire_at: accepted.registered.expiry(),
             info: own.info()?,
             subs: own.take_subs()?,
-            meta: own.meta(),
+            meta: mapping.meta(own.meta(), &json),
             caps: own.take_caps(),
-            labels: own.take_labels(),
+            labels,
             issued_at: accepted.registered.iat.map(|at| at.seconds()),
             token_id: accepted.registered.jti.unwrap_or_default(),
         })
@@ -98,8 +126,30 @@ impl Verifier {
         token: &str,
         now: UnixSeconds,
     ) -> Result<SubscriptionClaims, TokenError> {
+        self.subscription(token, now, Patience::MayFetch)
+    }
+
+    /// Verifies a subscription token after the fetch that [`TokenError::Pending`] brought has ended.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::verify_subscription`], but never [`TokenError::Pending`].
+    pub fn verify_subscription_settled(
+        &self,
+        token: &str,
+        now: UnixSeconds,
+    ) -> Result<SubscriptionClaims, TokenError> {
+        self.subscription(token, now, Patience::Settled)
+    }
+
+    fn subscription(
+        &self,
+        token: &str,
+        now: UnixSeconds,
+        patience: Patience,
+    ) -> Result<SubscriptionClaims, TokenError> {
         let rules = self.subscription.as_ref().unwrap_or(&self.connection);
-        let json = rules.signed_claims(token, now)?;
+        let (json, _) = rules.signed_claims(token, now, patience)?;
         let accepted = rules.accept(&json, TokenKind::Subscription, now)?;
         let own: Subscription<'_> = parse(&json)?;
         let bound: Bound = parse(&json)?;
@@ -130,22 +180,32 @@ struct Accepted<'a> {
 }
 
 impl Rules {
-    fn new(options: &Token, signatures: Signatures) -> Result<Self, SetupError> {
+    fn new(
+        options: &Token,
+        signatures: Signatures,
+        outside: &dyn Outside,
+    ) -> Result<Self, SetupError> {
         Ok(Self {
             keys: match signatures {
-                Signatures::Verified => KeySource::Fixed(FixedKeys::new(options)),
+                Signatures::Verified => KeySource::new(options, outside)?,
                 Signatures::Skipped => KeySource::Unchecked,
             },
             expectations: Expectations::new(options)?,
             user: UserClaim::new(&options.user_id_claim)?,
+            mapping: Mapping::new(&options.meta_from_claim, &options.labels_from_claim)?,
         })
     }
 
-    /// The claims' JSON, once the signature holds.
-    fn signed_claims(&self, token: &str, now: UnixSeconds) -> Result<String, Reason> {
+    /// The claims' JSON, once the signature holds, and which of them are taken over.
+    fn signed_claims(
+        &self,
+        token: &str,
+        now: UnixSeconds,
+        patience: Patience,
+    ) -> Result<(String, &Mapping), TokenError> {
         let token = Compact::new(token)?;
-        self.keys.check(&token, now)?;
-        token.claims()
+        let mapping = self.keys.check(&token, now, patience)?;
+        Ok((token.claims()?, mapping.unwrap_or(&self.mapping)))
     }
 
     /// Decides what is decided alike for both kinds: for whom and from whom, which kind, when, who.
@@ -176,6 +236,26 @@ impl Rules {
             user: self.user.read(registered.sub, json)?,
             registered,
         })
+    }
+}
+
+/// Subscriptions have neither meta nor labels.
+fn check_mapping(options: &Token) -> Result<(), SetupError> {
+    let providers = &options.jwks.providers;
+    let has_meta = !options.meta_from_claim.is_empty()
+        || providers.iter().any(|one| !one.meta_from_claim.is_empty());
+    let has_labels = !options.labels_from_claim.is_empty()
+        || providers
+            .iter()
+            .any(|one| !one.labels_from_claim.is_empty());
+    match (has_meta, has_labels) {
+        (true, _) => Err(SetupError::ConnectionsOnly {
+            option: "meta_from_claim",
+        }),
+        (_, true) => Err(SetupError::ConnectionsOnly {
+            option: "labels_from_claim",
+        }),
+        (false, false) => Ok(()),
     }
 }
 

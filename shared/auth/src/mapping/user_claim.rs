@@ -1,8 +1,7 @@
-use std::collections::BTreeMap;
-
 use gyre_types::UserId;
 use serde_json::value::RawValue;
 
+use super::path::Path;
 use crate::error::{Reason, SetupError};
 
 /// Where the claims hold the user id.
@@ -10,7 +9,7 @@ pub(crate) enum UserClaim {
     /// In `sub`, which the standard makes a text.
     Subject,
     /// At the end of a path, as a text or a number.
-    Path(Vec<String>),
+    Path(Path),
 }
 
 impl UserClaim {
@@ -19,13 +18,11 @@ impl UserClaim {
         if path.is_empty() {
             return Ok(Self::Subject);
         }
-        let steps = steps(path);
-        if steps.iter().any(String::is_empty) {
-            return Err(SetupError::UserClaim {
+        Path::new(path)
+            .map(Self::Path)
+            .ok_or_else(|| SetupError::UserClaim {
                 path: path.to_owned(),
-            });
-        }
-        Ok(Self::Path(steps))
+            })
     }
 
     /// The user id in these claims; without one the token is anonymous.
@@ -39,38 +36,12 @@ impl UserClaim {
                 None => Ok(UserId::default()),
                 Some(raw) => text(raw.get()).ok_or(Reason::User),
             },
-            Self::Path(steps) => match follow(steps, claims) {
+            Self::Path(path) => match path.follow(claims) {
                 None | Some("null") => Ok(UserId::default()),
                 Some(json) => text(json).or_else(|| number(json)).ok_or(Reason::User),
             },
         }
     }
-}
-
-/// Divides at dots; a backslash takes the character behind it as it is.
-fn steps(path: &str) -> Vec<String> {
-    let mut steps = Vec::new();
-    let mut step = String::new();
-    let mut characters = path.chars();
-    while let Some(character) = characters.next() {
-        match character {
-            '.' => steps.push(std::mem::take(&mut step)),
-            '\\' => step.extend(characters.next()),
-            other => step.push(other),
-        }
-    }
-    steps.push(step);
-    steps
-}
-
-/// The JSON text at the end of the path, if there is one.
-fn follow<'a>(steps: &[String], claims: &'a str) -> Option<&'a str> {
-    let mut json = claims;
-    for step in steps {
-        let object: BTreeMap<String, &'a RawValue> = serde_json::from_str(json).ok()?;
-        json = object.get(step)?.get();
-    }
-    Some(json)
 }
 
 fn text(json: &str) -> Option<UserId> {
@@ -89,10 +60,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_path_is_divided_at_dots() {
-        assert_eq!(steps("a.b"), ["a", "b"]);
-        assert_eq!(steps(r"https://x\.y/id.z"), ["https://x.y/id", "z"]);
-        assert_eq!(steps(r"a\"), ["a"]);
+    fn a_path_has_no_empty_step() {
         assert!(UserClaim::new("a..b").is_err());
         assert!(UserClaim::new(".").is_err());
     }
