@@ -20,6 +20,7 @@ mod due;
 mod presence;
 mod registry;
 mod state;
+mod statuses;
 mod stream;
 mod stripes;
 
@@ -32,6 +33,7 @@ use gyre_types::Now;
 use broker::MemoryBroker;
 use presence::MemoryPresence;
 use registry::MemoryRegistry;
+pub use statuses::{MemoryStatuses, STATUSES_MAX};
 
 /// An engine whose state is in this process. Cheap to clone: clones share the state.
 ///

@@ -5,6 +5,8 @@
 //! for a remote engine: an operation is one round trip, may be slow, may fail with an unknown
 //! outcome, and may be dropped half way (each method states its cancel safety).
 //!
+//! [`Statuses`], when users were last there, are opened by themselves.
+//!
 //! Publications travel the other way through [`Inlet`], which the gateway implements.
 
 #![forbid(unsafe_code)]
@@ -16,6 +18,7 @@ mod error;
 mod inlet;
 mod presence;
 mod registry;
+mod status;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -29,6 +32,7 @@ pub use error::Error;
 pub use inlet::{Delivered, Inlet};
 pub use presence::{Members, Presence, PresenceStats};
 pub use registry::{Gateway, Registry};
+pub use status::{Status, Statuses};
 
 /// A boxed future: one allocation per operation, so that services hold `Arc<dyn Broker>`.
 pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

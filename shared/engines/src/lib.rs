@@ -8,9 +8,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gyre_config::UserStatus;
 use gyre_config::engine::{Engine as Options, EngineType};
-use gyre_engine::{Engine, Inlet};
-use gyre_engine_memory::{MemoryEngine, Swept};
+use gyre_engine::{Engine, Inlet, Statuses};
+use gyre_engine_memory::{MemoryEngine, MemoryStatuses, Swept};
 use gyre_runtime::{Clock, Tasks};
 use gyre_types::Now;
 use tokio::task::yield_now;
@@ -50,6 +51,17 @@ pub fn open<I: Inlet>(
             Ok(engine)
         }
     }
+}
+
+/// Opens the statuses of section `user_status`; `None` if they are not kept.
+#[must_use]
+pub fn statuses(options: &UserStatus, clock: &Clock) -> Option<Arc<dyn Statuses>> {
+    if !options.enabled {
+        return None;
+    }
+    let clock = clock.clone();
+    let kept = options.expire_interval.duration().unwrap_or(Duration::MAX);
+    Some(Arc::new(MemoryStatuses::new(kept, move || clock.now())))
 }
 
 async fn sweep<I, C>(memory: MemoryEngine<I, C>)

@@ -4,5 +4,6 @@ mod broadcast;
 mod conformance;
 mod faults;
 mod model;
+mod statuses;
 mod subject;
 mod sweeping;

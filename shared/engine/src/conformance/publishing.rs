@@ -93,7 +93,7 @@ async fn all_of_a_publication_arrives(bench: &Bench<'_>) -> Check {
     let channel = bench.channel("all").await?;
     let sent = Publication {
         data: Bytes::from_static(b"\x00\xffany bytes"),
-        info: Some(Box::new(client("user", "client"))),
+        info: Some(Arc::new(client("user", "client"))),
         tags: BTreeMap::from([("lang".to_owned(), "de".to_owned())]),
         version: 7,
         ..Publication::default()

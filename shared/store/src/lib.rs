@@ -1,0 +1,32 @@
+//! Small durable tables on SQLite or PostgreSQL, and what is read from them without asking.
+//!
+//! So far one table: who is kept out ([`Exclusion`]): blocked users, revoked tokens, and users whose
+//! older tokens are void. [`Access`] changes it, durably before it answers; [`View`] is the same in
+//! memory, where a connection looks, so that connecting costs no query.
+//!
+//! What a newcomer would get wrong: a view knows of the changes of its own process only. Changes by
+//! other processes are read at start.
+
+#![forbid(unsafe_code)]
+
+mod access;
+mod error;
+mod exclusion;
+mod open;
+mod repository;
+mod sql;
+mod view;
+
+use std::future::Future;
+use std::pin::Pin;
+
+pub use access::{Access, Keeper, LoadError};
+pub use error::Error;
+pub use exclusion::{BadSubject, Change, Exclusion, Key, Kind, TEXT_BYTES_MAX};
+pub use open::{OpenError, open};
+pub use repository::Exclusions;
+pub use sql::{Postgres, SqlError, Sqlite};
+pub use view::{ENTRIES_MAX, View};
+
+/// A boxed future: repositories are held as `dyn`.
+pub type BoxFuture<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;

@@ -1,0 +1,32 @@
+use std::fmt;
+
+use gyre_types::UnixSeconds;
+
+use crate::BoxFuture;
+use crate::exclusion::{Change, Exclusion, Key, Kind};
+use crate::sql::SqlError;
+
+/// Where exclusions are kept so that they outlive the process.
+///
+/// Methods may be dropped half way: then the database has all of it or nothing of it.
+pub trait Exclusions: fmt::Debug + Send + Sync {
+    /// Makes all changes in this order, or none. When it answers `Ok`, they survive the end of the
+    /// process by whatever signal.
+    fn apply<'a>(
+        &'a self,
+        changes: &'a [Change],
+        now: UnixSeconds,
+    ) -> BoxFuture<'a, Result<(), SqlError>>;
+
+    /// At most `limit` exclusions of a kind that hold, with keys after `after`, sorted by key.
+    fn page<'a>(
+        &'a self,
+        kind: Kind,
+        after: Option<&'a Key>,
+        now: UnixSeconds,
+        limit: u32,
+    ) -> BoxFuture<'a, Result<Vec<Exclusion>, SqlError>>;
+
+    /// Deletes at most `limit` of what no longer holds; how many there were.
+    fn purge(&self, now: UnixSeconds, limit: u32) -> BoxFuture<'_, Result<u64, SqlError>>;
+}

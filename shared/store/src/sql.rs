@@ -1,0 +1,36 @@
+//! The tables on SQLite and PostgreSQL: the same statements, two drivers.
+
+mod migrations;
+mod postgres;
+mod sqlite;
+mod statements;
+
+use std::path::PathBuf;
+
+pub use self::postgres::Postgres;
+pub use self::sqlite::Sqlite;
+
+/// Why a database did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum SqlError {
+    /// It could not be reached, or refused.
+    #[error("the database failed")]
+    Query(#[from] sqlx::Error),
+    /// Its tables could not be brought to what this version needs.
+    #[error("the database's tables cannot be migrated")]
+    Migration(#[from] sqlx::migrate::MigrateError),
+    /// Another process has the file.
+    #[error("{path:?} is in use by another process")]
+    InUse {
+        /// The database file.
+        path: PathBuf,
+    },
+    /// The file's lock cannot be made.
+    #[error("{path:?} cannot be opened")]
+    File {
+        /// The lock file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+}

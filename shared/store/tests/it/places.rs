@@ -1,0 +1,82 @@
+//! Which storage the configuration means.
+
+use gyre_config::Config;
+use gyre_config::access::StorageType;
+use gyre_runtime::Clock;
+use gyre_store::{Access, Kind, OpenError, open};
+use gyre_types::UnixMillis;
+
+use crate::{NOW, block, exclusion, file, key};
+
+fn config(path: &std::path::Path) -> Config {
+    let mut config = Config::default();
+    config.storage.sqlite.path = path.display().to_string();
+    config
+}
+
+/// Opens, changes, and closes.
+async fn with(config: &Config, change: impl AsyncFn(&Access)) {
+    let clock = Clock::fixed(UnixMillis(NOW.0 * 1000));
+    let (access, keepers) = open(config, &clock).await.unwrap();
+    let keepers = keepers.into_iter().map(gyre_store::Keeper::run);
+    tokio::select! {
+        _ = futures_util::future::join_all(keepers) => panic!("nobody has left"),
+        () = change(&access) => {}
+    }
+}
+
+async fn block_ann_and_revoke_x(access: &Access) {
+    access.change(block("ann", None)).await.unwrap();
+    let token = exclusion(key(Kind::Token, "x"), 0, None);
+    access.put(token).await.unwrap();
+}
+
+#[tokio::test]
+async fn with_a_file_all_of_it_outlives_the_process() {
+    let config = config(&file("places-all"));
+    with(&config, block_ann_and_revoke_x).await;
+    with(&config, async |access| {
+        assert!(access.view().is_blocked("ann", NOW));
+        assert!(access.view().is_revoked("x", NOW));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_section_may_choose_memory() {
+    let mut config = config(&file("places-some"));
+    config.token_revoke.storage_type = StorageType::Memory;
+    with(&config, block_ann_and_revoke_x).await;
+    with(&config, async |access| {
+        assert!(access.view().is_blocked("ann", NOW));
+        assert!(!access.view().is_revoked("x", NOW));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn without_a_file_nothing_is_written_and_nothing_outlives_it() {
+    let config = Config::default();
+    with(&config, async |access| {
+        block_ann_and_revoke_x(access).await;
+        assert!(access.view().is_blocked("ann", NOW));
+    })
+    .await;
+    with(&config, async |access| {
+        assert!(!access.view().is_blocked("ann", NOW));
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_database_that_is_asked_for_has_to_be_named() {
+    let clock = Clock::fixed(UnixMillis(NOW.0 * 1000));
+    let mut config = Config::default();
+    config.user_block.storage_type = StorageType::Database;
+    let refused = open(&config, &clock).await.unwrap_err();
+    assert!(
+        matches!(refused, OpenError::NoDatabase(Kind::User)),
+        "{refused:?}"
+    );
+    assert!(refused.to_string().contains("user_block.storage_type"));
+}
