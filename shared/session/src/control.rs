@@ -3,9 +3,9 @@
 use bytes::Bytes;
 use gyre_policy::{Override, Source};
 use gyre_protocol::PushBody;
-use gyre_protocol::codes::{Disconnect, Unsubscribe};
+use gyre_protocol::codes::{Disconnect, Error, Unsubscribe};
 use gyre_protocol::messages::{RefreshPush, SubscribePush, SubscribeRequest};
-use gyre_types::{ChannelName, Now, SubscriptionId, UnixSeconds};
+use gyre_types::{ChannelName, Now, SubscriptionId, UnixSeconds, limits};
 
 use crate::commands::connect::{advertised, capped, set_expiry};
 use crate::commands::refresh::replace_info;
@@ -13,8 +13,9 @@ use crate::commands::subscribe::{self, Plan, Terms};
 use crate::effect::Refusal;
 use crate::ending::End;
 use crate::opening::Origin;
+use crate::revoke::{self, Void};
 use crate::session::Session;
-use crate::subscription::{State, Subscription};
+use crate::subscription::Subscription;
 
 /// What the server API asks of a connection. Each is reported by
 /// [`Effect::Controlled`](crate::Effect::Controlled) when it is done.
@@ -33,6 +34,8 @@ pub enum Control {
     Disconnect(Disconnect),
     /// Prolongs or ends the connection.
     Refresh(ControlRefresh),
+    /// Ends what rests on tokens that are void.
+    Revoke(Void),
 }
 
 /// See [`Control::Subscribe`].
@@ -64,7 +67,11 @@ pub struct ControlRefresh {
 }
 
 pub(crate) fn handle(session: &mut Session, control: u32, command: Control, now: Now) {
+    if has_to_wait(session, &command) {
+        return hold(session, control, command);
+    }
     if !session.is_connected() {
+        handle_early(session, &command, now);
         return session.report(control, Ok(()));
     }
     match command {
@@ -81,6 +88,69 @@ pub(crate) fn handle(session: &mut Session, control: u32, command: Control, now:
             refresh(session, &command, now);
             session.report(control, Ok(()));
         }
+        Control::Revoke(void) => {
+            revoke::handle(session, &void, now);
+            session.report(control, Ok(()));
+        }
+    }
+}
+
+/// Runs what was held back, as far as it need not wait any more.
+pub(crate) fn retry_held(session: &mut Session, now: Now) {
+    if session.connecting().is_some() {
+        return;
+    }
+    for (control, command) in std::mem::take(&mut session.held) {
+        handle(session, control, command, now);
+    }
+}
+
+/// Reports what was held back: the connection has ended, so there is nothing to do.
+pub(crate) fn drop_held(session: &mut Session) {
+    for (control, _) in std::mem::take(&mut session.held) {
+        session.report(control, Ok(()));
+    }
+}
+
+/// Whether a command comes in the middle of something that has to be over first: the connect, whose
+/// reply is the first thing that the client gets, or another command for the same channel.
+fn has_to_wait(session: &mut Session, command: &Control) -> bool {
+    let is_connecting = session.connecting().is_some();
+    match command {
+        Control::Subscribe(subscribe) => {
+            let known = session.table.find(subscribe.channel.as_str());
+            let is_busy = known
+                .and_then(|id| session.table.get(id))
+                .is_some_and(|subscription| !subscription.is_live() || subscription.is_ending());
+            is_connecting || is_busy
+        }
+        Control::Unsubscribe { channel, .. } => {
+            let is_behind = |other: &Control| matches!(other, Control::Subscribe(subscribe) if subscribe.channel.as_str() == channel);
+            is_connecting || session.held.iter().any(|(_, other)| is_behind(other))
+        }
+        Control::Refresh(_) => is_connecting,
+        Control::Disconnect(_) | Control::Revoke(_) => false,
+    }
+}
+
+fn hold(session: &mut Session, control: u32, command: Control) {
+    if session.held.len() >= limits::CONTROLS_HELD_MAX {
+        return session.report(control, Err(Error::INTERNAL));
+    }
+    session.held.push((control, command));
+}
+
+/// What must not be missed by a connection whose connect command is still being worked on.
+fn handle_early(session: &mut Session, command: &Control, now: Now) {
+    match command {
+        Control::Disconnect(disconnect) if session.connecting().is_some() => {
+            session.close(disconnect.clone(), now);
+        }
+        Control::Revoke(void) => revoke::handle(session, void, now),
+        Control::Disconnect(_)
+        | Control::Subscribe(_)
+        | Control::Unsubscribe { .. }
+        | Control::Refresh(_) => {}
     }
 }
 
@@ -111,6 +181,7 @@ fn subscribe(session: &mut Session, control: u32, command: ControlSubscribe, now
             data: command.data,
             expire_at: command.expire_at,
             overrides: command.overrides,
+            token: None,
         },
     };
     match subscribe::enter_controlled(session, plan, now) {
@@ -128,9 +199,6 @@ fn again(session: &mut Session, id: SubscriptionId, command: ControlSubscribe, n
     let Some(subscription) = session.table.get_mut(id) else {
         return;
     };
-    if !matches!(subscription.state, State::Live { .. }) {
-        return; // It will be live, or it has just ended; its own answer says so.
-    }
     subscription.options.is_server_side = true;
     subscription.source = Source::ServerApi;
     if command.expire_at.is_some() || subscription.rare.is_some() {

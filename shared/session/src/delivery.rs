@@ -10,6 +10,7 @@ use crate::message::Message;
 use crate::observe::Observation;
 use crate::session::Session;
 use crate::subscription::{State, Step};
+use crate::transport::Transport;
 
 impl Session {
     /// Takes what the hub offered to one of this session's subscriptions.
@@ -36,9 +37,12 @@ impl Session {
         let Some(subscription) = self.table.get_mut(id) else {
             return;
         };
+        if subscription.is_ending() {
+            return;
+        }
         let form = match prepared.kind() {
             PreparedKind::Publication => match subscription.step(prepared, now.uptime) {
-                Step::Deliver => subscription.next_form(),
+                Step::Deliver => subscription.next_form(prepared.offset()),
                 Step::Duplicate => return,
                 Step::Gap => return self.insufficient_state(id, now),
             },
@@ -54,14 +58,17 @@ impl Session {
         {
             return self.observe(Observation::Filtered);
         }
-        if self.is_late(prepared, now) {
+        if subscription.options.is_positioned && self.is_late(prepared, now) {
             return self.insufficient_state(id, now);
         }
         self.transmit_shared(prepared, form, now);
     }
 
     fn transmit_shared(&mut self, prepared: &Arc<Prepared>, form: Form, now: Now) {
-        if prepared.message(self.transport.format, form).is_err() {
+        let Transport {
+            format, envelope, ..
+        } = self.transport;
+        if prepared.message(format, envelope, form).is_err() {
             return self.close(Disconnect::INAPPROPRIATE_PROTOCOL, now);
         }
         self.transmit(Message::Shared {
@@ -70,7 +77,7 @@ impl Session {
         });
     }
 
-    /// Whether a positioned publication took longer on its way than is allowed.
+    /// Whether a publication of a stream took longer on its way than is allowed.
     fn is_late(&self, prepared: &Prepared, now: Now) -> bool {
         let Some(lag_max) = self.settings.timing.position_lag_max else {
             return false;

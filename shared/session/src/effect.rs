@@ -32,7 +32,7 @@ pub enum Effect {
         info: Arc<ClientInfo>,
     },
     /// Publish. Answer: [`Completion::Done`].
-    Publish(Box<Publish>),
+    Publish(Publish),
     /// Read history. Answer: [`Completion::History`].
     History(Box<HistoryRead>),
     /// Read the top of a stream to check a subscription. Answer: [`Completion::Top`].
@@ -114,6 +114,12 @@ pub enum TokenRefusal {
     Expired,
     /// It never was.
     Invalid,
+    /// It would be good, and the server API has made it void.
+    Revoked,
+    /// It would be good, and its user is blocked.
+    Blocked,
+    /// It takes a key that cannot be had now; the client should try again.
+    Unavailable,
 }
 
 /// Why an operation failed.
@@ -149,6 +155,28 @@ pub enum RefreshBy {
     Server,
 }
 
+/// What a token says of itself.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub struct TokenMark {
+    /// Its identity (`jti`); empty: none.
+    pub uid: Box<str>,
+    /// When it was made (`iat`); `None`: it does not say.
+    pub issued_at: Option<UnixSeconds>,
+}
+
+impl TokenMark {
+    /// The mark of a token; `None` if it says nothing of itself, so that most need no room.
+    #[must_use]
+    pub fn new(uid: &str, issued_at: Option<UnixSeconds>) -> Option<Box<Self>> {
+        (!uid.is_empty() || issued_at.is_some()).then(|| {
+            Box::new(Self {
+                uid: uid.into(),
+                issued_at,
+            })
+        })
+    }
+}
+
 /// Who a client is and what it gets with that.
 #[derive(Clone, Debug, Default)]
 pub struct Grants {
@@ -168,6 +196,8 @@ pub struct Grants {
     pub subscriptions: Vec<GrantedSubscription>,
     /// Whether the client may ask for more of them in its connect request.
     pub may_ask: bool,
+    /// By which token; `None`: by none, or by one that says nothing of itself.
+    pub token: Option<Box<TokenMark>>,
 }
 
 /// A server-side subscription that a token or the backend grants.
@@ -200,6 +230,8 @@ pub struct ConnectionGrant {
     pub expire_at: Option<UnixSeconds>,
     /// Channels that it subscribes to.
     pub channels: Vec<String>,
+    /// What the token says of itself.
+    pub token: Option<Box<TokenMark>>,
 }
 
 /// What a subscription token says.
@@ -219,6 +251,8 @@ pub struct SubscriptionGrant {
     pub expire_at: Option<UnixSeconds>,
     /// Options that differ from the namespace's.
     pub overrides: Override,
+    /// What the token says of itself.
+    pub token: Option<Box<TokenMark>>,
 }
 
 /// See [`Effect::Register`].
@@ -302,8 +336,10 @@ pub struct Unsubscribe {
 pub struct Publish {
     /// Channel.
     pub channel: ChannelName,
-    /// Data and info.
-    pub publication: Publication,
+    /// Payload.
+    pub data: Bytes,
+    /// Who publishes.
+    pub info: Arc<ClientInfo>,
 }
 
 /// See [`Effect::History`].

@@ -2,16 +2,26 @@
 
 use std::sync::Arc;
 
-use gyre_protocol::codes::{Disconnect, Unsubscribe};
+use gyre_protocol::codes::{Disconnect, Error, Unsubscribe};
 use gyre_protocol::messages::{UnsubscribePush, UnsubscribeResult};
 use gyre_protocol::{PushBody, ReplyBody};
 use gyre_types::{Now, SubscriptionId};
 
+use crate::control;
 use crate::effect::{Effect, Failure, Unsubscribe as UnsubscribeEffect};
 use crate::observe::{Method, Observation};
 use crate::opening::Asked;
+use crate::phase::Phase;
 use crate::session::{Pending, Session};
 use crate::subscription::State;
+
+/// Why a connection ends.
+#[derive(Debug)]
+pub(crate) struct Closing {
+    pub(crate) disconnect: Disconnect,
+    /// What was wrong with a connect that was no command, and so got no reply.
+    pub(crate) refused: Option<Error>,
+}
 
 /// Why a subscription ends.
 #[derive(Clone, Debug)]
@@ -35,19 +45,23 @@ impl Session {
         let Some(subscription) = self.table.get_mut(id) else {
             return;
         };
-        let slot = match subscription.state {
+        let is_closed = matches!(end, End::Closed);
+        let entered = match &subscription.state {
             State::Live {
                 slot,
                 joining: false,
-            } => slot,
-            State::Asking if matches!(end, End::Closed) => {
+            } => Some(*slot),
+            // It waits for a connect to be answered, or was answered with an error.
+            State::Opening(opening) if is_closed => opening.entered,
+            State::Asking if is_closed => {
                 self.table.remove(id);
                 return;
             }
-            State::Asking | State::Opening(_) | State::Live { .. } | State::Leaving => {
-                subscription.ends.push(end);
-                return;
-            }
+            State::Asking | State::Opening(_) | State::Live { .. } | State::Leaving => None,
+        };
+        let Some(slot) = entered else {
+            subscription.ends.push(end);
+            return;
         };
         subscription.state = State::Leaving;
         let options = subscription.options;
@@ -59,10 +73,11 @@ impl Session {
             leave: subscription
                 .info
                 .as_ref()
-                .filter(|_| options.emits_join_leave)
+                // Of whom nobody was told that it came, nobody is told that it left.
+                .filter(|_| options.emits_join_leave && subscription.has_begun)
                 .map(Arc::clone),
         };
-        subscription.ends.push(end);
+        subscription.ends.insert(0, end);
         self.unwatch(id);
         self.issue(Effect::Unsubscribe(Box::new(effect)), Pending::Leaving(id));
     }
@@ -87,6 +102,8 @@ impl Session {
         if subscription.has_begun {
             self.observe(Observation::SubscriptionEnded);
         }
+        // One end is enough for the client; what was never begun needs none.
+        let mut is_told = !subscription.has_begun;
         for end in subscription.ends {
             match end {
                 End::Command(asked) => {
@@ -95,12 +112,16 @@ impl Session {
                         .map_err(Failure::error);
                     self.end_exclusive();
                     self.answer(asked, Method::Unsubscribe, answer, now);
+                    is_told = true;
                 }
                 End::Server {
                     unsubscribe,
                     control,
                 } => {
-                    self.push_unsubscribe(subscription.channel.as_str(), &unsubscribe, now);
+                    if !is_told {
+                        self.push_unsubscribe(subscription.channel.as_str(), &unsubscribe, now);
+                    }
+                    is_told = true;
                     if let Some(control) = control {
                         self.report(control, Ok(()));
                     }
@@ -109,6 +130,7 @@ impl Session {
             }
         }
         self.retry_stalled(now);
+        control::retry_held(self, now);
     }
 
     /// Tells the client that a stream has a gap it must recover from.
@@ -116,6 +138,9 @@ impl Session {
         let Some(subscription) = self.table.get(id) else {
             return;
         };
+        if subscription.is_ending() {
+            return; // The client has been told, or will be.
+        }
         if subscription.options.is_server_side {
             self.close(Disconnect::INSUFFICIENT_STATE, now);
             return;
@@ -127,14 +152,25 @@ impl Session {
         self.end_subscription(id, end);
     }
 
+    /// Ends a connect that was refused: what it opened ends, and nothing more is read.
+    pub(crate) fn refuse(&mut self, refused: Phase) {
+        self.phase = refused;
+        self.end_all();
+    }
+
     /// Ends the connection: nothing more is taken in, and all subscriptions end.
     pub(crate) fn close(&mut self, disconnect: Disconnect, _now: Now) {
         if !self.begin_close(disconnect) {
             return;
         }
+        self.end_all();
+    }
+
+    fn end_all(&mut self) {
         for id in self.table.ids() {
             self.end_subscription(id, End::Closed);
         }
+        control::drop_held(self);
     }
 
     fn push_unsubscribe(&mut self, channel: &str, unsubscribe: &Unsubscribe, now: Now) {

@@ -25,27 +25,36 @@
 mod commands;
 mod control;
 mod delivery;
+mod describe;
 mod effect;
 mod ending;
+mod identity;
 mod liveness;
 mod message;
 mod observe;
+mod one_way;
 mod opening;
 mod phase;
 mod recovery;
+mod revoke;
 mod session;
 mod settings;
 mod subscription;
 mod table;
+mod transport;
 mod watch;
 
+pub use commands::rpc::UPDATE_USER_STATUS;
 pub use control::{Control, ControlRefresh, ControlSubscribe};
+pub use describe::{Description, Held};
 pub use effect::{
     Completion, ConnectionGrant, Effect, Failure, GrantedSubscription, Grants, HistoryPart,
     HistoryRead, Publish, Read, RefreshBy, Refusal, Register, Stats, Subscribe, Subscribed,
-    SubscriptionGrant, TokenRefusal, Unsubscribe,
+    SubscriptionGrant, TokenMark, TokenRefusal, Unsubscribe,
 };
 pub use message::Message;
 pub use observe::{Method, Observation};
-pub use session::{Session, Transport};
-pub use settings::{Limits, Settings, Timing};
+pub use revoke::Void;
+pub use session::Session;
+pub use settings::{Limits, OneWay, Settings, Timing};
+pub use transport::{Names, Transport};

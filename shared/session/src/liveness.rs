@@ -9,6 +9,8 @@ pub(crate) struct Liveness {
     /// `None`: pings need no answer.
     pong_timeout: Option<Duration>,
     state: State,
+    /// The latest one.
+    round_trip: Option<Duration>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -43,7 +45,13 @@ impl Liveness {
             interval,
             pong_timeout,
             state: State::Answered { ping_at },
+            round_trip: None,
         }
+    }
+
+    /// From the latest ping that was answered to its pong.
+    pub(crate) const fn round_trip(&self) -> Option<Duration> {
+        self.round_trip
     }
 
     pub(crate) fn next(&self) -> Uptime {
@@ -74,7 +82,8 @@ impl Liveness {
                 self.state = State::Answered {
                     ping_at: sent_at + self.interval,
                 };
-                Some(now - sent_at)
+                self.round_trip = Some(now - sent_at);
+                self.round_trip
             }
             State::Answered { .. } => None,
         }
@@ -106,6 +115,7 @@ mod tests {
         let pong_at = ping_at + Duration::from_millis(30);
         assert_eq!(cycle.handle_pong(pong_at), Some(Duration::from_millis(30)));
         assert_eq!(cycle.handle_pong(pong_at), None);
+        assert_eq!(cycle.round_trip(), Some(Duration::from_millis(30)));
         assert_eq!(cycle.next(), ping_at + INTERVAL);
     }
 

@@ -1,8 +1,9 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gyre_protocol::Format;
 use gyre_protocol::prepared::{Encoded, Form, Prepared};
+
+use crate::transport::Transport;
 
 /// A message on its way to the client, ready to be joined into a frame.
 #[derive(Clone, Debug)]
@@ -24,10 +25,12 @@ impl Message {
     /// The shared encoding, with its place for a compressed copy. It was made when the message was
     /// queued, so this costs nothing.
     #[must_use]
-    pub fn shared(&self, format: Format) -> Option<&Encoded> {
+    pub fn shared(&self, transport: Transport) -> Option<&Encoded> {
         match self {
             Self::Own(_) | Self::TransportPing => None,
-            Self::Shared { prepared, form } => prepared.message(format, *form).ok(),
+            Self::Shared { prepared, form } => prepared
+                .message(transport.format, transport.envelope, *form)
+                .ok(),
         }
     }
 }

@@ -8,10 +8,9 @@ use bytes::Bytes;
 use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::ClientInfo;
 use gyre_protocol::{
-    Command, Envelope, Format, Push, PushBody, Reply, ReplyBody, Request, encode_push,
-    encode_reply, frame,
+    Command, Envelope, Push, PushBody, Reply, ReplyBody, Request, encode_push, encode_reply, frame,
 };
-use gyre_types::{ClientId, Now, SubscriptionId, Ticket, UnixSeconds, Uptime, UserId, limits};
+use gyre_types::{ClientId, Now, SubscriptionId, Ticket, Uptime, UserId, limits};
 use smallvec::SmallVec;
 
 use crate::commands::{
@@ -19,7 +18,8 @@ use crate::commands::{
 };
 use crate::control::{self, Control};
 use crate::effect::{Completion, Effect, RefreshBy};
-use crate::ending::End;
+use crate::ending::Closing;
+use crate::identity::Identity;
 use crate::liveness::{Due, Liveness};
 use crate::message::Message;
 use crate::observe::{Method, Observation};
@@ -27,21 +27,13 @@ use crate::opening::Asked;
 use crate::phase::{Connecting, Phase};
 use crate::settings::Settings;
 use crate::table::Table;
+use crate::transport::{Names, Transport};
 use crate::watch::Watch;
 
 /// Interval of the transport's own pings where the option turns pings off.
 const NATIVE_PING_INTERVAL: Duration = Duration::from_secs(25);
 /// From such a ping to its answer.
 const NATIVE_PONG_TIMEOUT: Duration = Duration::from_secs(10);
-
-/// What a session must know of the transport under it.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Transport {
-    /// How messages are encoded.
-    pub format: Format,
-    /// Whether pings are messages of the protocol; the alternative is the transport's own.
-    pub app_pings: bool,
-}
 
 /// One client connection's protocol state. See the crate's documentation for the order of calls.
 #[derive(Debug)]
@@ -50,9 +42,10 @@ pub struct Session {
     pub(crate) transport: Transport,
     pub(crate) phase: Phase,
     pub(crate) identity: Identity,
+    pub(crate) names: Option<Box<Names>>,
     pub(crate) table: Table,
     pub(crate) watch: Watch,
-    liveness: Option<Liveness>,
+    pub(crate) liveness: Option<Liveness>,
     random: u64,
     /// Closes the connection if it is not prolonged; `None`: never.
     pub(crate) expire_due: Option<Uptime>,
@@ -64,23 +57,15 @@ pub struct Session {
     exclusive_until: Option<Uptime>,
     /// A subscribe to a channel that is just being left.
     stalled: Option<Box<Command>>,
-    messages: VecDeque<Message>,
+    /// Commands of the server API that came in the middle of something, in order.
+    pub(crate) held: Vec<(u32, Control)>,
+    pub(crate) messages: VecDeque<Message>,
     /// In order; hardly ever more than one.
     effects: SmallVec<[(Ticket, Effect); 1]>,
+    /// Where there were more, those before `effects`: all that a close brings are taken one by one.
+    taken: std::vec::IntoIter<(Ticket, Effect)>,
     observations: SmallVec<[Observation; 1]>,
-    closing: Option<Box<Disconnect>>,
-}
-
-/// Who the client is.
-#[derive(Debug)]
-pub(crate) struct Identity {
-    pub(crate) client: ClientId,
-    pub(crate) user: UserId,
-    /// As others see it where the subscription adds nothing.
-    pub(crate) info: Arc<ClientInfo>,
-    pub(crate) meta: Bytes,
-    pub(crate) expire_at: Option<UnixSeconds>,
-    pub(crate) refresh_by: RefreshBy,
+    pub(crate) closing: Option<Box<Closing>>,
 }
 
 /// What an effect's completion is for.
@@ -133,7 +118,11 @@ impl Session {
                 meta: Bytes::new(),
                 expire_at: None,
                 refresh_by: RefreshBy::Client,
+                token: None,
+                app: None,
+                connected_at: now.unix,
             },
+            names: None,
             table: Table::default(),
             watch: Watch::default(),
             liveness: None,
@@ -144,8 +133,10 @@ impl Session {
             in_flight: 0,
             exclusive_until: None,
             stalled: None,
+            held: Vec::new(),
             messages: VecDeque::new(),
             effects: SmallVec::new(),
+            taken: Vec::new().into_iter(),
             observations: SmallVec::new(),
             closing: None,
         }
@@ -169,6 +160,7 @@ impl Session {
     }
 
     /// Takes a command that the client sent, after [`Self::accepts_command`] said so.
+    // hot path: command 3/5
     pub fn handle_command(&mut self, command: Command, now: Now) {
         match (&self.phase, &command.request) {
             (Phase::Closed | Phase::Refused { .. }, _) => {}
@@ -245,7 +237,14 @@ impl Session {
 
     /// The next piece of work for the driver.
     pub fn poll_effect(&mut self) -> Option<(Ticket, Effect)> {
-        (!self.effects.is_empty()).then(|| self.effects.remove(0))
+        if let Some(next) = self.taken.next() {
+            return Some(next);
+        }
+        if self.effects.len() < 2 {
+            return self.effects.pop();
+        }
+        self.taken = std::mem::take(&mut self.effects).into_vec().into_iter();
+        self.taken.next()
     }
 
     /// When [`Self::handle_timeout`] is due; `None`: not before the next input.
@@ -280,13 +279,16 @@ impl Session {
     /// Why the connection ends, once it does. The messages polled until then go out first.
     #[must_use]
     pub fn closing(&self) -> Option<&Disconnect> {
-        self.closing.as_deref()
+        self.closing.as_ref().map(|closing| &closing.disconnect)
     }
 
     /// Whether nothing is left to do: closed, and all effects are completed.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.closing.is_some() && self.pending.is_empty() && self.effects.is_empty()
+        self.closing.is_some()
+            && self.pending.is_empty()
+            && self.effects.is_empty()
+            && self.taken.len() == 0
     }
 }
 
@@ -305,6 +307,12 @@ impl Session {
         &self.identity.user
     }
 
+    /// Whether no connect command has come yet.
+    #[must_use]
+    pub const fn is_waiting(&self) -> bool {
+        matches!(self.phase, Phase::Waiting { .. })
+    }
+
     /// Whether the connect command was answered with success.
     #[must_use]
     pub const fn is_connected(&self) -> bool {
@@ -321,7 +329,7 @@ impl Session {
 // === the two decisions: which command, which completion ===
 
 impl Session {
-    fn dispatch(&mut self, command: Command, now: Now) {
+    pub(crate) fn dispatch(&mut self, command: Command, now: Now) {
         let asked = Asked {
             id: command.id,
             at: now.uptime,
@@ -444,7 +452,7 @@ impl Session {
             channel: channel.into(),
             body,
         };
-        match encode_push(self.transport.format, Envelope::Reply, &push) {
+        match encode_push(self.transport.format, self.transport.envelope, &push) {
             Ok(message) => self.transmit(Message::Own(message)),
             Err(_not_json) => self.close(Disconnect::INAPPROPRIATE_PROTOCOL, now),
         }
@@ -488,7 +496,9 @@ impl Session {
     /// Starts the timers of a connection that was just accepted.
     pub(crate) fn start_liveness(&mut self, now: Now) {
         let timing = &self.settings.timing;
-        let (interval, pong_timeout) = if self.transport.app_pings {
+        let (interval, pong_timeout) = if self.transport.envelope == Envelope::Bare {
+            (timing.ping_interval, None)
+        } else if self.transport.app_pings {
             (timing.ping_interval, timing.pong_timeout)
         } else {
             // The transport's own pings are never off: they keep middle boxes from closing.
@@ -512,21 +522,23 @@ impl Session {
         if disconnect == Disconnect::CONNECTION_CLOSED || disconnect == Disconnect::SLOW {
             self.messages.clear();
         }
+        // A request that cannot be read gets no push: it may be no request of this protocol at all.
+        let is_known = disconnect != Disconnect::BAD_REQUEST
+            || self.transport.envelope == Envelope::Reply
+            || !self.is_waiting();
         self.phase = Phase::Closed;
-        self.closing = Some(Box::new(disconnect));
+        self.closing = Some(Box::new(Closing {
+            disconnect,
+            refused: None,
+        }));
+        if is_known {
+            self.say_disconnect();
+        }
         self.stalled = None;
         self.exclusive_until = None;
         self.liveness = None;
         self.expire_due = None;
         true
-    }
-
-    /// Ends a connect that was refused: what it opened ends, and nothing more is read.
-    pub(crate) fn refuse(&mut self, refused: Phase) {
-        self.phase = refused;
-        for id in self.table.ids() {
-            self.end_subscription(id, End::Closed);
-        }
     }
 
     pub(crate) fn connecting(&mut self) -> Option<&mut Connecting> {
@@ -542,6 +554,8 @@ impl Session {
         let round_trip = self
             .liveness
             .as_mut()
+            // The transport's own pings are not answered by messages.
+            .filter(|_| self.transport.app_pings)
             .and_then(|liveness| liveness.handle_pong(now.uptime));
         match round_trip {
             Some(took) => self.observe(Observation::Pong {

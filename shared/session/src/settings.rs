@@ -1,8 +1,10 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use gyre_config::Config;
 use gyre_policy::{Caller, Policy};
+use gyre_protocol::codes::{Disconnect, Error};
 
 use crate::session::Session;
 use crate::subscription::State;
@@ -21,10 +23,41 @@ pub struct Settings {
     pub limits: Limits,
     /// Whether permissions are not asked for.
     pub insecure: bool,
+    /// Whether clients may say that their user is active.
+    pub user_status: bool,
     /// Whether the connect result carries the server's time.
     pub include_server_time: bool,
     /// Version that clients are told.
     pub version: String,
+    /// How unidirectional clients learn that their connect was refused.
+    pub one_way: OneWay,
+}
+
+/// Connect errors as disconnects, for transports that have no replies.
+#[derive(Clone, Debug, Default)]
+pub struct OneWay {
+    /// By code of the error, what the configuration gives instead.
+    pub transforms: BTreeMap<u32, Disconnect>,
+}
+
+impl OneWay {
+    /// The disconnect that stands for an error.
+    #[must_use]
+    pub fn disconnect(&self, error: &Error) -> Disconnect {
+        if let Some(disconnect) = self.transforms.get(&error.code) {
+            return disconnect.clone();
+        }
+        let known = [
+            (Error::EXPIRED, Disconnect::EXPIRED),
+            (Error::TOKEN_EXPIRED, Disconnect::EXPIRED),
+            (Error::TOO_MANY_REQUESTS, Disconnect::TOO_MANY_REQUESTS),
+            (Error::PERMISSION_DENIED, Disconnect::PERMISSION_DENIED),
+        ];
+        known
+            .into_iter()
+            .find(|(known, _)| known.code == error.code)
+            .map_or(Disconnect::SERVER_ERROR, |(_, disconnect)| disconnect)
+    }
 }
 
 /// Intervals and delays. `None`: off.
@@ -89,9 +122,28 @@ impl Settings {
                 concurrency: u32::try_from(client.concurrency).unwrap_or(1).max(1),
             },
             insecure: client.insecure,
+            user_status: config.user_status.enabled,
             include_server_time: client.connect_include_server_time,
             version: version.to_owned(),
+            one_way: one_way(config),
         }
+    }
+}
+
+fn one_way(config: &Config) -> OneWay {
+    let options = &config.client.connect_code_to_unidirectional_disconnect;
+    // The first of a code counts, so it is put in last.
+    let transforms = options.transforms.iter().rev().filter(|_| options.enabled);
+    OneWay {
+        transforms: transforms
+            .map(|transform| {
+                let disconnect = Disconnect {
+                    code: transform.to.code,
+                    reason: transform.to.reason.clone().into(),
+                };
+                (transform.code, disconnect)
+            })
+            .collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use gyre_protocol::messages::ClientInfo;
 use gyre_protocol::prepared::{Form, Prepared};
 use gyre_types::{ChannelName, Epoch, HubSlot, Position, UnixSeconds, Uptime};
 
-use crate::effect::RefreshBy;
+use crate::effect::{RefreshBy, TokenMark};
 use crate::ending::End;
 use crate::opening::Opening;
 
@@ -41,6 +41,8 @@ pub(crate) struct Rare {
     pub(crate) chan_info: Bytes,
     pub(crate) expire_at: Option<UnixSeconds>,
     pub(crate) refresh_by: RefreshBy,
+    /// Token that opened or last prolonged it.
+    pub(crate) token: Option<Box<TokenMark>>,
 }
 
 /// Where a subscription is in its life.
@@ -116,6 +118,11 @@ impl Subscription {
         matches!(self.state, State::Live { .. })
     }
 
+    /// Whether it is to end as soon as what is under way on it is done, or is ending.
+    pub(crate) const fn is_ending(&self) -> bool {
+        !self.ends.is_empty()
+    }
+
     /// Moves the position on, if this is the next publication.
     pub(crate) fn step(&mut self, prepared: &Prepared, now: Uptime) -> Step {
         let offset = prepared.offset();
@@ -138,10 +145,16 @@ impl Subscription {
         Step::Deliver
     }
 
-    /// In which form a publication goes out; the first of a delta subscription goes whole.
-    pub(crate) const fn next_form(&mut self) -> Form {
+    /// In which form a publication at this offset goes out; the first of a delta subscription goes
+    /// whole, and so does what stands in no stream.
+    pub(crate) const fn next_form(&mut self, offset: u64) -> Form {
         match self.options.delta {
             Delta::Off => Form::Full,
+            Delta::NeedsFull | Delta::Ready if offset == 0 => {
+                // What the client has now is not what the stream's next patch is against.
+                self.options.delta = Delta::NeedsFull;
+                Form::DeltaFull
+            }
             Delta::NeedsFull => {
                 // Without positions a publication may be missed unnoticed, and with it a base.
                 if self.options.is_positioned {

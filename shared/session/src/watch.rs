@@ -29,7 +29,7 @@ impl Session {
         let Some(subscription) = self.table.get_mut(id) else {
             return;
         };
-        if !needs_watch(subscription) || subscription.is_watched {
+        if !subscription.is_live() || !needs_watch(subscription) || subscription.is_watched {
             return;
         }
         subscription.is_watched = true;
@@ -98,7 +98,8 @@ impl Session {
 
     fn look_after(&mut self, id: SubscriptionId, now: Now) {
         let timing = &self.settings.timing;
-        let Some(subscription) = self.table.get(id).filter(|found| found.is_live()) else {
+        let found = self.table.get(id);
+        let Some(subscription) = found.filter(|found| found.is_live() && !found.is_ending()) else {
             return;
         };
         if is_expired(subscription, timing.expired_subscription_close_delay, now) {

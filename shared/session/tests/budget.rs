@@ -17,7 +17,7 @@ use gyre_config::Config;
 use gyre_policy::Policy;
 use gyre_protocol::messages::{ConnectRequest, Publication, SubscribeRequest};
 use gyre_protocol::prepared::Prepared;
-use gyre_protocol::{Command, Format, Request};
+use gyre_protocol::{Command, Envelope, Format, Request};
 use gyre_session::{
     Completion, Effect, Grants, HistoryPart, Session, Settings, Subscribed, Transport,
 };
@@ -81,7 +81,11 @@ fn delivery_allocates_nothing() {
     let before = ALLOCATIONS.get();
     for prepared in rest {
         // Encoding is once per publication, not per subscriber.
-        let encoded = prepared.message(Format::Json, gyre_protocol::prepared::Form::Full);
+        let encoded = prepared.message(
+            Format::Json,
+            Envelope::Reply,
+            gyre_protocol::prepared::Form::Full,
+        );
         assert!(encoded.is_ok());
     }
     let encoding = ALLOCATIONS.get() - before;
@@ -116,7 +120,9 @@ fn settings() -> Arc<Settings> {
 fn connected(settings: &Arc<Settings>) -> Session {
     let transport = Transport {
         format: Format::Json,
+        envelope: Envelope::Reply,
         app_pings: true,
+        tells_disconnect: false,
     };
     let client = ClientId::new("00000000-0000-4000-8000-000000000000");
     let now = Now::default();

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gyre_policy::{Override, Source};
-use gyre_protocol::ReplyBody;
 use gyre_protocol::codes::{Disconnect, Error};
-use gyre_protocol::messages::{ClientInfo, ConnectRequest, ConnectResult, SubscribeRequest};
+use gyre_protocol::messages::{
+    ClientInfo, ConnectPush, ConnectRequest, ConnectResult, SubscribeRequest, SubscribeResult,
+};
+use gyre_protocol::{Envelope, PushBody, ReplyBody};
 use gyre_types::{ChannelName, Now, UnixSeconds, limits};
 
 use crate::commands::{entered, subscribe};
+use crate::control;
 use crate::effect::{Effect, GrantedSubscription, Grants, RefreshBy, Refusal, Register};
 use crate::observe::Method;
 use crate::opening::Asked;
@@ -54,6 +57,7 @@ pub(crate) fn authenticated(
         return refuse(session, Refusal::Disconnect(Disconnect::CHANNEL_LIMIT), now);
     }
     take_identity(session, &grants);
+    session.introduce(&request, now);
     let Some(connecting) = session.connecting() else {
         return;
     };
@@ -112,6 +116,9 @@ pub(crate) fn refuse(session: &mut Session, refusal: Refusal, now: Now) {
     let (asked, stale_at) = (connecting.asked, connecting.stale_at);
     match refusal {
         Refusal::Disconnect(disconnect) => session.close(disconnect, now),
+        Refusal::Error(error) if session.transport.envelope == Envelope::Bare => {
+            session.refuse_one_way(error, now);
+        }
         Refusal::Error(error) => {
             session.refuse(Phase::Refused {
                 drop_at: now.uptime + limits::CLOSE_HANDSHAKE_WAIT,
@@ -143,8 +150,13 @@ fn server_side(
     if !grants.may_ask {
         return Ok(granted);
     }
+    // A request names each channel once, so it can only repeat what the server gives.
+    let given = granted.len();
     for channel in request.subs.keys() {
-        let is_known = granted.iter().any(|other| other.channel == *channel);
+        let is_known = granted
+            .iter()
+            .take(given)
+            .any(|other| other.channel == *channel);
         let rules = policy
             .resolve(channel)
             .map_err(|_unknown| Refusal::Disconnect(Disconnect::BAD_REQUEST))?;
@@ -174,6 +186,7 @@ fn take_identity(session: &mut Session, grants: &Grants) {
     identity.meta = grants.meta.clone();
     identity.expire_at = grants.expire_at;
     identity.refresh_by = grants.refresh_by;
+    identity.token.clone_from(&grants.token);
     identity.info = Arc::new(ClientInfo {
         user: grants.user.shared(),
         client: identity.client.shared(),
@@ -209,10 +222,31 @@ fn accept(session: &mut Session, now: Now) {
     set_expiry(session, session.identity.expire_at, now);
     session.start_liveness(now);
 
+    let result = result(session, data, subs, now);
+    if session.transport.envelope == Envelope::Reply {
+        let body = ReplyBody::Connect(Box::new(result));
+        session.answer(asked, Method::Connect, Ok(body), now);
+    } else {
+        session.push("", PushBody::Connect(push_of(result)), now);
+    }
+    for id in opened {
+        entered::go_live(session, id, now);
+    }
+    control::retry_held(session, now);
+}
+
+fn result(
+    session: &Session,
+    data: bytes::Bytes,
+    subs: BTreeMap<String, SubscribeResult>,
+    now: Now,
+) -> ConnectResult {
     let (expires, ttl) = advertised(session, now);
     let timing = &session.settings.timing;
     let ping_interval = timing.ping_interval.filter(|_| session.transport.app_pings);
-    let result = ConnectResult {
+    let is_one_way = session.transport.envelope == Envelope::Bare;
+    let names = session.names.as_deref();
+    ConnectResult {
         client: session.identity.client.as_str().to_owned(),
         version: session.settings.version.clone(),
         expires,
@@ -222,18 +256,32 @@ fn accept(session: &mut Session, now: Now) {
         ping: ping_interval.map_or(0, |interval| {
             u32::try_from(interval.as_secs()).unwrap_or(u32::MAX)
         }),
-        pong: ping_interval.is_some() && timing.pong_timeout.is_some(),
+        pong: !is_one_way && ping_interval.is_some() && timing.pong_timeout.is_some(),
+        session: names.map(|names| names.session.clone()).unwrap_or_default(),
+        node: names.map(|names| names.node.clone()).unwrap_or_default(),
         time: if session.settings.include_server_time {
             now.unix.0
         } else {
             0
         },
         ..ConnectResult::default()
-    };
-    let body = ReplyBody::Connect(Box::new(result));
-    session.answer(asked, Method::Connect, Ok(body), now);
-    for id in opened {
-        entered::go_live(session, id, now);
+    }
+}
+
+/// The result as the first push of a unidirectional transport, whose fields have other numbers.
+fn push_of(result: ConnectResult) -> ConnectPush {
+    ConnectPush {
+        client: result.client,
+        version: result.version,
+        data: result.data,
+        subs: result.subs,
+        expires: result.expires,
+        ttl: result.ttl,
+        ping: result.ping,
+        pong: false,
+        session: result.session,
+        node: result.node,
+        time: result.time,
     }
 }
 

@@ -9,6 +9,7 @@ use gyre_protocol::{PushBody, ReplyBody, delta};
 use gyre_types::{Now, SubscriptionId};
 
 use crate::commands::connect::{self, ttl};
+use crate::control;
 use crate::effect::{Effect, Failure, HistoryPart, RefreshBy, Refusal, Subscribed};
 use crate::ending::End;
 use crate::observe::{Method, Observation};
@@ -38,10 +39,9 @@ pub(crate) fn entered(
     };
     opening.entered = Some(subscribed.slot);
     if is_closing {
-        subscription.state = State::Live {
-            slot: subscribed.slot,
-            joining: false,
-        };
+        if let Origin::Control { control } = opening.origin {
+            session.report(control, Ok(()));
+        }
         return session.end_subscription(id, End::Closed);
     }
     match settle(
@@ -91,6 +91,7 @@ pub(crate) fn go_live(session: &mut Session, id: SubscriptionId, now: Now) {
         Some(info) => session.issue(Effect::PublishJoin { channel, info }, Pending::Joining(id)),
         None => session.end_if_asked(id),
     }
+    control::retry_held(session, now);
 }
 
 impl Session {
@@ -269,17 +270,6 @@ fn reject(session: &mut Session, id: SubscriptionId, _unrecovered: Unrecovered, 
     let Some((origin, _)) = origin_of(session, id) else {
         return;
     };
-    if let Some(subscription) = session.table.get_mut(id)
-        && let State::Opening(opening) = &subscription.state
-        && let Some(slot) = opening.entered
-    {
-        subscription.state = State::Live {
-            slot,
-            joining: false,
-        };
-        // Nobody was told that it came, so nobody is told that it left.
-        subscription.options.emits_join_leave = false;
-    }
     if let Origin::Command(asked) = origin {
         let error = Error::UNRECOVERABLE_POSITION;
         session.answer(asked, Method::Subscribe, Err(error), now);
@@ -290,7 +280,6 @@ fn reject(session: &mut Session, id: SubscriptionId, _unrecovered: Unrecovered, 
 /// The subscription is in no table.
 fn failed(session: &mut Session, id: SubscriptionId, failure: Failure, now: Now) {
     let origin = origin_of(session, id).map(|(origin, _)| origin);
-    session.left(id, Ok(()), now);
     let refusal = match failure {
         Failure::Internal => Refusal::Disconnect(Disconnect::SERVER_ERROR),
         Failure::UnrecoverablePosition | Failure::NotAvailable => Refusal::Error(failure.error()),
@@ -308,4 +297,5 @@ fn failed(session: &mut Session, id: SubscriptionId, failure: Failure, now: Now)
         }
         (None, _) => {}
     }
+    session.left(id, Ok(()), now);
 }

@@ -3,7 +3,7 @@
 use gyre_policy::Verdict;
 use gyre_protocol::ReplyBody;
 use gyre_protocol::codes::{Disconnect, Error};
-use gyre_protocol::messages::{Publication, PublishRequest, PublishResult};
+use gyre_protocol::messages::{PublishRequest, PublishResult};
 use gyre_types::{ChannelName, Now};
 
 use crate::commands::subscribe::info_of;
@@ -16,29 +16,31 @@ use crate::session::{Pending, Session};
 const TYPE_MAP: i32 = 1;
 
 pub(crate) fn handle(session: &mut Session, asked: Asked, request: PublishRequest, now: Now) {
-    let Ok(channel) = ChannelName::new(&request.channel) else {
-        return session.close(Disconnect::BAD_REQUEST, now);
+    let subscription = session
+        .table
+        .find(&request.channel)
+        .and_then(|id| session.table.get(id));
+    // A subscriber has the name already, shared by all.
+    let channel = match subscription {
+        Some(subscription) => subscription.channel.clone(),
+        None => match ChannelName::new(&request.channel) {
+            Ok(channel) => channel,
+            Err(_empty) => return session.close(Disconnect::BAD_REQUEST, now),
+        },
     };
+    let chan_info = subscription
+        .map(|subscription| subscription.chan_info())
+        .unwrap_or_default();
     if let Err(error) = check(session, &request) {
         return session.answer(asked, Method::Publish, Err(error), now);
     }
-    let chan_info = session
-        .table
-        .find(&request.channel)
-        .and_then(|id| session.table.get(id))
-        .map(|subscription| subscription.chan_info())
-        .unwrap_or_default();
     let info = info_of(session, &chan_info);
-    let publication = Publication {
-        data: request.data,
-        info: Some(Box::new((*info).clone())),
-        ..Publication::default()
-    };
     let effect = Publish {
         channel,
-        publication,
+        data: request.data,
+        info,
     };
-    session.issue(Effect::Publish(Box::new(effect)), Pending::Publish(asked));
+    session.issue(Effect::Publish(effect), Pending::Publish(asked));
 }
 
 pub(crate) fn done(session: &mut Session, asked: Asked, outcome: Result<(), Failure>, now: Now) {

@@ -35,6 +35,11 @@ pub(crate) fn verified(
         Ok(grant) => *grant,
         Err(TokenRefusal::Expired) => return session.close(Disconnect::EXPIRED, now),
         Err(TokenRefusal::Invalid) => return session.close(Disconnect::INVALID_TOKEN, now),
+        Err(TokenRefusal::Revoked) => return session.close(Disconnect::STATE_INVALIDATED, now),
+        Err(TokenRefusal::Blocked) => return session.close(Disconnect::PERMISSION_DENIED, now),
+        Err(TokenRefusal::Unavailable) => {
+            return session.answer(asked, Method::Refresh, Err(Error::INTERNAL), now);
+        }
     };
     if grant.user != session.identity.user {
         return session.close(Disconnect::INVALID_TOKEN, now);
@@ -76,6 +81,7 @@ fn has_other_channels(session: &Session, channels: &[String]) -> bool {
 
 fn take(session: &mut Session, grant: ConnectionGrant) {
     let identity = &mut session.identity;
+    identity.token = grant.token;
     if !grant.meta.is_empty() {
         identity.meta = grant.meta;
     }

@@ -1,4 +1,4 @@
-//! RPC: the ping extension answers here, everything else is the backend's.
+//! RPC: the ping extension answers here, the driver answers for the user's status, everything else is the backend's.
 
 use bytes::Bytes;
 use gyre_policy::RpcRoute;
@@ -11,7 +11,13 @@ use crate::observe::Method;
 use crate::opening::Asked;
 use crate::session::{Pending, Session};
 
+/// Method by which a client says that its user is active; answered without the backend.
+pub const UPDATE_USER_STATUS: &str = "update_user_status";
+
 pub(crate) fn handle(session: &mut Session, asked: Asked, request: Box<RpcRequest>, now: Now) {
+    if session.settings.user_status && request.method == UPDATE_USER_STATUS {
+        return session.issue(Effect::Rpc(request), Pending::Rpc(asked));
+    }
     match session.settings.policy.route_rpc(&request.method) {
         Ok(RpcRoute::Ping) => done(session, asked, Ok(Bytes::new()), now),
         Ok(RpcRoute::Backend) => session.issue(Effect::Rpc(request), Pending::Rpc(asked)),

@@ -56,8 +56,14 @@ pub(crate) fn verified(
         Ok(grant) => *grant,
         Err(TokenRefusal::Expired) => return session.close(Disconnect::SUBSCRIPTION_EXPIRED, now),
         Err(TokenRefusal::Invalid) => return session.close(Disconnect::INVALID_TOKEN, now),
+        Err(TokenRefusal::Revoked) => return session.close(Disconnect::STATE_INVALIDATED, now),
+        Err(TokenRefusal::Blocked) => return session.close(Disconnect::PERMISSION_DENIED, now),
+        Err(TokenRefusal::Unavailable) => {
+            return session.answer(asked, Method::SubRefresh, Err(Error::INTERNAL), now);
+        }
     };
-    let Some(subscription) = session.table.get(id) else {
+    let found = session.table.get(id);
+    let Some(subscription) = found.filter(|found| found.is_live()) else {
         let error = Error::PERMISSION_DENIED; // Left meanwhile.
         return session.answer(asked, Method::SubRefresh, Err(error), now);
     };
@@ -84,6 +90,7 @@ fn take(session: &mut Session, id: SubscriptionId, grant: SubscriptionGrant, now
     };
     let rare: &mut Rare = subscription.rare.get_or_insert_default();
     rare.expire_at = grant.expire_at.map(|at| capped(at, now));
+    rare.token = grant.token;
     if !grant.info.is_empty() {
         rare.chan_info = grant.info.clone();
         if let Some(info) = &mut subscription.info {

@@ -12,7 +12,7 @@ use gyre_types::{ChannelName, Now, Position, SubscriptionId, UnixSeconds};
 
 use crate::commands::connect::{self, capped};
 use crate::effect::{
-    Effect, GrantedSubscription, Read, RefreshBy, Refusal, Subscribe, SubscriptionGrant,
+    Effect, GrantedSubscription, Read, RefreshBy, Refusal, Subscribe, SubscriptionGrant, TokenMark,
     TokenRefusal,
 };
 use crate::observe::Method;
@@ -45,6 +45,7 @@ pub(crate) struct Terms {
     pub(crate) data: Bytes,
     pub(crate) expire_at: Option<UnixSeconds>,
     pub(crate) overrides: Override,
+    pub(crate) token: Option<Box<TokenMark>>,
 }
 
 impl Terms {
@@ -55,6 +56,7 @@ impl Terms {
             data: Bytes::new(),
             expire_at: None,
             overrides: Override::default(),
+            token: None,
         }
     }
 }
@@ -181,11 +183,12 @@ fn accept_token(
     channel: &str,
     outcome: Result<Box<SubscriptionGrant>, TokenRefusal>,
 ) -> Result<Terms, Refusal> {
-    let grant = *outcome.map_err(|refusal| {
-        Refusal::Error(match refusal {
-            TokenRefusal::Expired => Error::TOKEN_EXPIRED,
-            TokenRefusal::Invalid => Error::PERMISSION_DENIED,
-        })
+    let grant = *outcome.map_err(|refusal| match refusal {
+        // A revoked token is answered like an old one: the client asks its backend for another.
+        TokenRefusal::Expired | TokenRefusal::Revoked => Refusal::Error(Error::TOKEN_EXPIRED),
+        TokenRefusal::Invalid => Refusal::Error(Error::PERMISSION_DENIED),
+        TokenRefusal::Blocked => Refusal::Disconnect(Disconnect::PERMISSION_DENIED),
+        TokenRefusal::Unavailable => Refusal::Error(Error::INTERNAL),
     })?;
     if !is_for(session, &grant, channel) {
         return Err(Refusal::Disconnect(Disconnect::INVALID_TOKEN));
@@ -196,6 +199,7 @@ fn accept_token(
         data: grant.data,
         expire_at: grant.expire_at,
         overrides: grant.overrides,
+        token: grant.token,
     })
 }
 
@@ -272,6 +276,7 @@ pub(crate) fn enter_server_side(
             data: granted.data,
             expire_at: granted.expire_at,
             overrides: granted.overrides,
+            token: None,
         },
     };
     open(session, id, plan, now)
@@ -339,12 +344,14 @@ fn open(
     subscription.options = options_of(&granted, is_server_side);
     subscription.info = Some(Arc::clone(&info));
     let expire_at = terms.expire_at.map(|at| capped(at, now));
-    if filter.is_some() || expire_at.is_some() || !terms.info.is_empty() {
+    let token = terms.token;
+    if filter.is_some() || expire_at.is_some() || token.is_some() || !terms.info.is_empty() {
         subscription.rare = Some(Box::new(Rare {
             filter,
             chan_info: terms.info,
             expire_at,
             refresh_by: RefreshBy::Client,
+            token,
         }));
     }
     subscription.state = State::Opening(Box::new(Opening {

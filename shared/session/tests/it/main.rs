@@ -9,6 +9,9 @@
 )]
 
 mod commands;
+mod describe;
 mod life;
 mod model;
+mod review;
+mod revoking;
 mod support;

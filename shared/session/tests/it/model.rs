@@ -1,20 +1,31 @@
 //! Random commands, publications, losses and cuts against a small model of an SDK: whatever happens,
-//! a client sees every publication of a positioned channel in order and once, or is told so.
+//! a client sees every publication of a positioned channel in order and once, or is told so; its
+//! joins and leaves alternate; every command of the server API is reported; and nothing stays behind.
 
 use std::collections::BTreeMap;
 
+use gyre_config::{Config, Millis};
+use gyre_policy::Override;
+use gyre_protocol::codes::{Disconnect, Unsubscribe};
+use gyre_session::{Control, ControlSubscribe};
+use gyre_types::ChannelName;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::{World, config};
 
-const CHANNELS: [&str; 2] = ["rec:a", "rec:b"];
+/// The second one tells who comes and goes.
+const CHANNELS: [&str; 2] = ["rec:a", "recjl:b"];
 const CLIENTS: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
 enum Op {
     Subscribe(usize, usize),
     Unsubscribe(usize, usize),
+    /// The server API subscribes a client.
+    Give(usize, usize),
+    /// The server API unsubscribes a client.
+    Take(usize, usize),
     Publish(usize),
     /// A publication that reaches history and no mailbox.
     Lose(usize),
@@ -29,8 +40,9 @@ enum Op {
 /// What an SDK knows of a subscription.
 #[derive(Clone, Debug, Default)]
 struct Known {
-    wanted: bool,
     live: bool,
+    /// The server made it.
+    is_server_side: bool,
     epoch: String,
     offset: u64,
 }
@@ -46,6 +58,7 @@ struct Sdk {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Asked {
+    Connect,
     Subscribe,
     Unsubscribe,
 }
@@ -55,10 +68,12 @@ fn op() -> impl Strategy<Value = Op> {
     prop_oneof![
         4 => (client.clone(), channel.clone()).prop_map(|(c, ch)| Op::Subscribe(c, ch)),
         2 => (client.clone(), channel.clone()).prop_map(|(c, ch)| Op::Unsubscribe(c, ch)),
+        2 => (client.clone(), channel.clone()).prop_map(|(c, ch)| Op::Give(c, ch)),
+        1 => (client.clone(), channel.clone()).prop_map(|(c, ch)| Op::Take(c, ch)),
         6 => channel.clone().prop_map(Op::Publish),
         1 => channel.clone().prop_map(Op::Lose),
         1 => channel.prop_map(Op::Reset),
-        8 => client.clone().prop_map(Op::Step),
+        10 => client.clone().prop_map(Op::Step),
         6 => client.clone().prop_map(Op::Deliver),
         2 => client.prop_map(Op::Cut),
     ]
@@ -68,8 +83,11 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
 
     #[test]
-    fn nothing_is_missed_or_doubled_in_silence(ops in prop::collection::vec(op(), 1..120)) {
-        let mut model = Model::new();
+    fn nothing_is_missed_or_doubled_in_silence(
+        concurrency in prop_oneof![Just(1_usize), Just(8)],
+        ops in prop::collection::vec(op(), 1..120),
+    ) {
+        let mut model = Model::new(concurrency)?;
         for op in ops {
             model.apply(op)?;
         }
@@ -79,30 +97,41 @@ proptest! {
 
 struct Model {
     world: World,
+    config: Config,
     sdks: Vec<Sdk>,
+    /// Commands of the server API, by connection.
+    controls: BTreeMap<usize, usize>,
 }
 
 impl Model {
-    fn new() -> Self {
-        let mut world = World::default();
-        let sdks = (0..CLIENTS)
-            .map(|_| {
-                let connection = world.connect();
-                drop(world.sent(connection));
-                Sdk {
-                    connection,
-                    next_id: 2,
-                    ..Sdk::default()
-                }
-            })
-            .collect();
-        Self { world, sdks }
+    fn new(concurrency: usize) -> Result<Self, TestCaseError> {
+        let mut config = config();
+        config.client.concurrency = concurrency;
+        // Nobody answers pings here, and time has to pass.
+        config.client.ping_interval = Millis::from_secs(-1);
+        config.client.pong_timeout = Millis::from_secs(-2);
+        let mut model = Self {
+            world: World::default(),
+            config,
+            sdks: (0..CLIENTS).map(|_| Sdk::default()).collect(),
+            controls: BTreeMap::new(),
+        };
+        for sdk in 0..CLIENTS {
+            model.connect(sdk);
+        }
+        model.world.settle();
+        for sdk in 0..CLIENTS {
+            model.read(sdk)?;
+        }
+        Ok(model)
     }
 
     fn apply(&mut self, op: Op) -> Result<(), TestCaseError> {
         match op {
             Op::Subscribe(sdk, channel) => self.subscribe(sdk, CHANNELS[channel]),
             Op::Unsubscribe(sdk, channel) => self.unsubscribe(sdk, CHANNELS[channel]),
+            Op::Give(sdk, channel) => self.control(sdk, give(CHANNELS[channel])),
+            Op::Take(sdk, channel) => self.control(sdk, take(CHANNELS[channel])),
             Op::Publish(channel) => self.world.publish(CHANNELS[channel], "{}"),
             Op::Lose(channel) => self
                 .world
@@ -110,7 +139,12 @@ impl Model {
             Op::Reset(channel) => self.world.reset(CHANNELS[channel]),
             Op::Step(sdk) => drop(self.world.step(self.sdks[sdk].connection)),
             Op::Deliver(sdk) => drop(self.world.deliver(self.sdks[sdk].connection)),
-            Op::Cut(sdk) => self.reconnect(sdk)?,
+            Op::Cut(sdk) => {
+                let connection = self.sdks[sdk].connection;
+                self.world
+                    .disconnect(connection, Disconnect::CONNECTION_CLOSED);
+                drop(self.world.sent(connection)); // Lost with the connection.
+            }
         }
         for sdk in 0..CLIENTS {
             self.read(sdk)?;
@@ -127,57 +161,73 @@ impl Model {
             }
             self.world.advance(std::time::Duration::from_secs(90));
         }
+        self.world.settle();
         for sdk in 0..CLIENTS {
             self.read(sdk)?;
-            for (channel, known) in &self.sdks[sdk].known {
+            self.world.settle();
+            self.read(sdk)?;
+        }
+        for sdk in &self.sdks {
+            prop_assert!(sdk.asked.is_empty(), "no answer: {:?}", sdk.asked);
+            for (channel, known) in &sdk.known {
                 if known.live {
                     prop_assert_eq!(&known.epoch, &self.world.epoch_of(channel));
                     prop_assert_eq!(known.offset, self.world.top(channel), "{}", channel);
                 }
             }
         }
-        let live = |channel: &str| {
-            self.sdks
-                .iter()
-                .filter(|sdk| sdk.known.get(channel).is_some_and(|known| known.live))
-                .count()
-        };
         for channel in CHANNELS {
-            prop_assert_eq!(self.world.subscribers(channel), live(channel));
+            let live = self.sdks.iter().filter(|sdk| sdk.is_live(channel));
+            prop_assert_eq!(self.world.subscribers(channel), live.count());
+        }
+        self.check_comings()?;
+        for (connection, asked) in &self.controls {
+            let reported = self.world.clients[*connection].controlled.len();
+            prop_assert_eq!(reported, *asked, "commands of the server API");
+        }
+        Ok(())
+    }
+
+    /// Who came leaves before it comes again; who is there has not left.
+    fn check_comings(&self) -> Result<(), TestCaseError> {
+        let mut present: BTreeMap<&str, bool> = BTreeMap::new();
+        for coming in &self.world.comings {
+            let (sign, client) = coming.split_at(1);
+            let was_present = present.insert(client, sign == "+").unwrap_or(false);
+            prop_assert_eq!(was_present, sign == "-", "{:?}", self.world.comings);
+        }
+        for sdk in &self.sdks {
+            let client = self.world.clients[sdk.connection].session.client();
+            let is_present = present.get(client.as_str()).copied().unwrap_or(false);
+            prop_assert_eq!(is_present, sdk.is_live(CHANNELS[1]));
         }
         Ok(())
     }
 
     fn subscribe(&mut self, sdk: usize, channel: &str) {
-        let one = &mut self.sdks[sdk];
-        if one.asked.values().next().is_some() {
-            return; // One command at a time: the world keeps one frame per client.
+        let one = &self.sdks[sdk];
+        let is_asked = one.asked.values().any(|(_, asked)| asked == channel);
+        if is_asked || !self.accepts(sdk) {
+            return;
         }
-        let known = one.known.entry(channel.to_owned()).or_default();
-        known.wanted = true;
-        let recover = if known.epoch.is_empty() {
-            String::new()
-        } else {
-            format!(
-                r#","recover":true,"offset":{},"epoch":"{}""#,
-                known.offset, known.epoch
-            )
-        };
+        let known = self.sdks[sdk].known.entry(channel.to_owned()).or_default();
+        let recover = known.recover();
         let command = format!(r#""subscribe":{{"channel":"{channel}"{recover}}}"#);
         self.ask(sdk, Asked::Subscribe, channel, &command);
     }
 
     fn unsubscribe(&mut self, sdk: usize, channel: &str) {
-        if self.sdks[sdk].asked.values().next().is_some() {
+        if !self.accepts(sdk) {
             return;
         }
-        self.sdks[sdk]
-            .known
-            .entry(channel.to_owned())
-            .or_default()
-            .wanted = false;
         let command = format!(r#""unsubscribe":{{"channel":"{channel}"}}"#);
         self.ask(sdk, Asked::Unsubscribe, channel, &command);
+    }
+
+    /// Whether a command would be taken at once: the world keeps one frame per client.
+    fn accepts(&self, sdk: usize) -> bool {
+        let connection = self.sdks[sdk].connection;
+        self.world.clients[connection].session.accepts_command()
     }
 
     fn ask(&mut self, sdk: usize, asked: Asked, channel: &str, command: &str) {
@@ -190,24 +240,30 @@ impl Model {
             .command(connection, &format!(r#"{{"id":{id},{command}}}"#));
     }
 
-    fn reconnect(&mut self, sdk: usize) -> Result<(), TestCaseError> {
-        let old = self.sdks[sdk].connection;
-        self.world
-            .disconnect(old, gyre_protocol::codes::Disconnect::CONNECTION_CLOSED);
-        drop(self.world.sent(old)); // Lost with the connection.
-        let connection = self.world.open(&config());
-        self.world.command(connection, r#"{"id":1,"connect":{}}"#);
-        while self.world.step(connection) {}
-        drop(self.world.sent(connection));
+    fn control(&mut self, sdk: usize, control: Control) {
+        let connection = self.sdks[sdk].connection;
+        *self.controls.entry(connection).or_default() += 1;
+        self.world.control(connection, control);
+    }
+
+    /// Comes back, and asks for the server-side subscriptions that it had.
+    fn connect(&mut self, sdk: usize) {
+        let connection = self.world.open(&self.config);
         let one = &mut self.sdks[sdk];
         one.connection = connection;
         one.asked.clear();
-        for known in one.known.values_mut() {
+        one.next_id = 1;
+        let mut subs = Vec::new();
+        for (channel, known) in &mut one.known {
             known.live = false;
+            if known.is_server_side {
+                let recover = known.recover();
+                let recover = recover.trim_start_matches(',');
+                subs.push(format!(r#""{channel}":{{{recover}}}"#));
+            }
         }
-        // Its old connection cleans up in its own time.
-        prop_assert!(self.world.closed(old).is_some());
-        Ok(())
+        let command = format!(r#""connect":{{"subs":{{{}}}}}"#, subs.join(","));
+        self.ask(sdk, Asked::Connect, "", &command);
     }
 
     fn read(&mut self, sdk: usize) -> Result<(), TestCaseError> {
@@ -216,57 +272,104 @@ impl Model {
             self.sdks[sdk].take(&message)?;
         }
         if self.world.closed(connection).is_some() {
-            self.reconnect(sdk)?;
+            self.connect(sdk);
         }
         Ok(())
     }
 }
 
 impl Sdk {
+    fn is_live(&self, channel: &str) -> bool {
+        self.known.get(channel).is_some_and(|known| known.live)
+    }
+
     fn take(&mut self, message: &Value) -> Result<(), TestCaseError> {
         if let Some(push) = message.get("push") {
             return self.take_push(push);
         }
-        let Some(id) = message.get("id").and_then(Value::as_u64) else {
-            return Ok(()); // A ping.
-        };
+        let id = message.get("id").and_then(Value::as_u64).unwrap_or(0);
         let asked = self.asked.remove(&id);
         prop_assert!(asked.is_some(), "a reply to nothing: {message}");
         let Some((asked, channel)) = asked else {
             return Ok(());
         };
-        let known = self.known.entry(channel).or_default();
         match asked {
+            Asked::Connect => return self.connected(message),
             Asked::Unsubscribe => {
                 prop_assert!(message.get("unsubscribe").is_some(), "{message}");
-                *known = Known::default();
+                self.known.insert(channel, Known::default());
             }
             Asked::Subscribe => match message.get("subscribe") {
-                Some(result) => known.subscribed(result)?,
+                Some(result) => self.known.entry(channel).or_default().subscribed(result)?,
                 None => prop_assert_eq!(&message["error"]["code"], 105, "{}", message),
             },
         }
         Ok(())
     }
 
+    fn connected(&mut self, message: &Value) -> Result<(), TestCaseError> {
+        let result = message.get("connect");
+        prop_assert!(result.is_some(), "{message}");
+        for (channel, known) in &mut self.known {
+            let given = message["connect"]["subs"].get(channel);
+            prop_assert_eq!(given.is_some(), known.is_server_side, "{}", message);
+            if let Some(result) = given {
+                known.subscribed(result)?;
+            }
+        }
+        Ok(())
+    }
+
     fn take_push(&mut self, push: &Value) -> Result<(), TestCaseError> {
+        let is_first = self
+            .asked
+            .values()
+            .any(|(asked, _)| *asked == Asked::Connect);
+        prop_assert!(!is_first, "a push before the connect reply: {push}");
         let channel = push["channel"].as_str().unwrap_or_default().to_owned();
         let known = self.known.entry(channel).or_default();
+        if let Some(subscribe) = push.get("subscribe") {
+            return known.given(subscribe);
+        }
+        prop_assert!(known.live, "not subscribed: {push}");
         if let Some(publication) = push.get("pub") {
-            prop_assert!(known.live, "a push before its reply: {push}");
             let offset = publication["offset"].as_u64().unwrap_or(0);
             prop_assert_eq!(offset, known.offset + 1, "a hole or a double");
             known.offset = offset;
         }
-        if push.get("unsubscribe").is_some() {
-            prop_assert_eq!(&push["unsubscribe"]["code"], 2500);
+        if let Some(unsubscribe) = push.get("unsubscribe") {
+            let code = unsubscribe["code"].as_u64();
+            prop_assert!(matches!(code, Some(2000 | 2500)), "{push}");
             known.live = false;
+            known.is_server_side = false;
         }
         Ok(())
     }
 }
 
 impl Known {
+    /// What it asks for when it comes back.
+    fn recover(&self) -> String {
+        if self.epoch.is_empty() {
+            return String::new();
+        }
+        let Self { offset, epoch, .. } = self;
+        format!(r#","recover":true,"offset":{offset},"epoch":"{epoch}""#)
+    }
+
+    /// The server has made a subscription, or has taken one over.
+    fn given(&mut self, push: &Value) -> Result<(), TestCaseError> {
+        let (offset, epoch) = (push["offset"].as_u64().unwrap_or(0), text(&push["epoch"]));
+        if self.live {
+            prop_assert_eq!((offset, &epoch), (self.offset, &self.epoch), "{}", push);
+        }
+        self.offset = offset;
+        self.epoch = epoch;
+        self.live = true;
+        self.is_server_side = true;
+        Ok(())
+    }
+
     fn subscribed(&mut self, result: &Value) -> Result<(), TestCaseError> {
         prop_assert!(!self.live);
         let offset = result["offset"].as_u64().unwrap_or(0);
@@ -285,6 +388,24 @@ impl Known {
         }
         self.live = true;
         Ok(())
+    }
+}
+
+fn give(channel: &str) -> Control {
+    Control::Subscribe(Box::new(ControlSubscribe {
+        channel: ChannelName::new(channel).expect("it has a name"),
+        info: bytes::Bytes::new(),
+        data: bytes::Bytes::new(),
+        expire_at: None,
+        recover_since: None,
+        overrides: Override::default(),
+    }))
+}
+
+fn take(channel: &str) -> Control {
+    Control::Unsubscribe {
+        channel: channel.to_owned(),
+        unsubscribe: Unsubscribe::SERVER,
     }
 }
 

@@ -5,23 +5,31 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gyre_config::channel::Namespace;
+use gyre_config::channel::{DeltaType, Namespace};
 use gyre_config::{Config, Limit, Millis};
 use gyre_policy::Policy;
-use gyre_protocol::Format;
 use gyre_protocol::codes::Disconnect;
 use gyre_protocol::frame::Commands;
 use gyre_protocol::messages::Publication;
 use gyre_protocol::prepared::Prepared;
+use gyre_protocol::{Envelope, Format};
 use gyre_session::{
-    Completion, ConnectionGrant, Effect, Grants, HistoryPart, Read, Session, Settings, Stats,
-    Subscribe, Subscribed, SubscriptionGrant, TokenRefusal, Transport,
+    Completion, ConnectionGrant, Effect, Failure, Grants, HistoryPart, Read, Session, Settings,
+    Stats, Subscribe, Subscribed, SubscriptionGrant, TokenRefusal, Transport,
 };
 use gyre_types::{
     ChannelName, ClientId, Epoch, HubSlot, Now, Position, SubscriptionId, Ticket, UnixSeconds,
     UserId,
 };
 use serde_json::Value;
+
+/// A WebSocket that speaks JSON.
+const TRANSPORT: Transport = Transport {
+    format: Format::Json,
+    envelope: Envelope::Reply,
+    app_pings: true,
+    tells_disconnect: false,
+};
 
 /// Options of a world's sessions: insecure, so that tests speak of what they are about.
 pub(crate) fn config() -> Config {
@@ -42,8 +50,25 @@ pub(crate) fn config() -> Config {
 
 type Edit = fn(&mut gyre_config::channel::Options);
 
-fn namespaces() -> [(&'static str, Edit); 4] {
+fn namespaces() -> [(&'static str, Edit); 7] {
     [
+        ("hist", |options| {
+            options.history_size = 100;
+            options.history_ttl = Millis::from_secs(300);
+        }),
+        ("recjl", |options| {
+            options.history_size = 100;
+            options.history_ttl = Millis::from_secs(300);
+            options.force_recovery = true;
+            options.join_leave = true;
+            options.force_push_join_leave = true;
+        }),
+        ("delta", |options| {
+            options.history_size = 100;
+            options.history_ttl = Millis::from_secs(300);
+            options.force_recovery = true;
+            options.allowed_delta_types = vec![DeltaType::Fossil];
+        }),
         ("rec", |options| {
             options.history_size = 100;
             options.history_ttl = Millis::from_secs(300);
@@ -118,13 +143,14 @@ impl World {
 
     /// A client that has not sent its connect command.
     pub(crate) fn open(&mut self, config: &Config) -> usize {
+        self.open_with(config, TRANSPORT)
+    }
+
+    /// The same over another transport.
+    pub(crate) fn open_with(&mut self, config: &Config, transport: Transport) -> usize {
         let policy = Policy::new(&config.channel, &config.client, &config.rpc);
         let policy = Arc::new(policy.expect("the options are good"));
         let settings = Arc::new(Settings::new(config, policy, "test"));
-        let transport = Transport {
-            format: Format::Json,
-            app_pings: true,
-        };
         let index = self.clients.len();
         let client = ClientId::new(&format!("client-{index}"));
         self.clients.push(Client {
@@ -175,15 +201,28 @@ impl World {
                 .iter()
                 .map(|(key, value)| ((*key).to_owned(), (*value).to_owned()))
                 .collect(),
+            time: self.now.unix.0,
             ..Publication::default()
         });
+        let previous = stream.publications.last().cloned();
         stream.publications.push(Arc::clone(&publication));
         let epoch = epoch(stream.epoch);
         if is_delivered {
             let name = name(channel);
-            let prepared = Prepared::publication(&name, publication, epoch, None);
+            let prepared = Prepared::publication(&name, publication, epoch, previous);
             self.fan_out(channel, prepared);
         }
+    }
+
+    /// Publishes past history.
+    pub(crate) fn publish_passing(&mut self, channel: &str, data: &str) {
+        let publication = Arc::new(Publication {
+            data: Bytes::from(data.to_owned()),
+            time: self.now.unix.0,
+            ..Publication::default()
+        });
+        let prepared = Prepared::publication(&name(channel), publication, Epoch::default(), None);
+        self.fan_out(channel, prepared);
     }
 
     /// Begins a stream anew, as after a loss.
@@ -233,6 +272,26 @@ impl World {
             .handle_completion(ticket, completion, now);
         self.outputs(client);
         true
+    }
+
+    /// Fails the first pending subscribe of a client.
+    pub(crate) fn fail(&mut self, client: usize, failure: Failure) {
+        let pending = &mut self.clients[client].pending;
+        let index = pending
+            .iter()
+            .position(|(_, work)| matches!(work, Work::Entering(_)))
+            .expect("a subscribe is pending");
+        let Some((ticket, Work::Entering(subscribe))) = pending.remove(index) else {
+            unreachable!("it was just looked at");
+        };
+        let subscribers = self.hub.entry(subscribe.channel.to_string()).or_default();
+        subscribers.retain(|other| *other != (client, subscribe.id));
+        let now = self.now;
+        let completion = Completion::Subscribed(Err(failure));
+        self.clients[client]
+            .session
+            .handle_completion(ticket, completion, now);
+        self.outputs(client);
     }
 
     /// Delivers one item of a client's mailbox.
@@ -321,8 +380,9 @@ impl World {
         while let Some(message) = self.clients[client].session.poll_message() {
             let text = match &message {
                 gyre_session::Message::Own(bytes) => bytes.clone(),
-                shared => shared
-                    .shared(Format::Json)
+                gyre_session::Message::TransportPing => continue,
+                shared @ gyre_session::Message::Shared { .. } => shared
+                    .shared(TRANSPORT)
                     .expect("it was encoded when it was queued")
                     .bytes()
                     .clone(),
@@ -430,7 +490,7 @@ impl World {
                 Completion::Done(Ok(()))
             }
             Effect::Publish(publish) => {
-                let data = String::from_utf8(publish.publication.data.to_vec());
+                let data = String::from_utf8(publish.data.to_vec());
                 self.publish(publish.channel.as_str(), &data.expect("tests publish text"));
                 Completion::Done(Ok(()))
             }

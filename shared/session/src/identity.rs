@@ -1,0 +1,28 @@
+//! Who a client is.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gyre_protocol::messages::ClientInfo;
+use gyre_types::{ClientId, UnixMillis, UnixSeconds, UserId};
+
+use crate::describe::App;
+use crate::effect::{RefreshBy, TokenMark};
+
+/// Who the client is.
+#[derive(Debug)]
+pub(crate) struct Identity {
+    pub(crate) client: ClientId,
+    pub(crate) user: UserId,
+    /// As others see it where the subscription adds nothing.
+    pub(crate) info: Arc<ClientInfo>,
+    pub(crate) meta: Bytes,
+    pub(crate) expire_at: Option<UnixSeconds>,
+    pub(crate) refresh_by: RefreshBy,
+    /// Token that it came with, or that last prolonged it.
+    pub(crate) token: Option<Box<TokenMark>>,
+    /// What the client says of itself.
+    pub(crate) app: Option<Box<App>>,
+    /// When it was known who it is.
+    pub(crate) connected_at: UnixMillis,
+}
