@@ -7,41 +7,44 @@
 //! 2. the mailbox: signals, and deliveries while the socket takes what we write;
 //! 3. the socket: what waits to be written, then one read, if a command may be taken.
 //!
-//! Then the session's outputs are taken until there are none, and leave with one write. There is no
+//! Then commands are taken, and the session's outputs until there are none. There is no
 //! timer: the wheel raises [`Signal::Timeout`].
 
+mod alarm;
 mod buffers;
 mod context;
-mod outbox;
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::{Context as TaskContext, Poll};
-use std::{future::poll_fn, io};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
 use futures_util::stream::{FuturesUnordered, StreamExt};
-use gyre_protocol::Format;
+use gyre_protocol::Envelope;
 use gyre_protocol::codes::Disconnect;
 use gyre_protocol::frame::Commands;
-use gyre_session::Session;
-use gyre_types::{Now, Uptime, limits};
-use tokio::net::TcpStream;
+use gyre_protocol::messages::ConnectRequest;
+use gyre_session::{Completion, Session, Transport as Facts};
+use gyre_types::{Now, Ticket, Uptime, limits};
 
+use self::alarm::Alarm;
+pub(crate) use self::buffers::with_messages;
 pub(crate) use self::context::Context;
 use crate::effects::{self, Later, Started};
-use crate::handle::Item;
+use crate::handle::{Described, Item};
 use crate::mailbox::{Signal, Signals};
 use crate::node::Node;
-use crate::websocket::{ReadError, WebSocket};
+use crate::revocation;
+use crate::transport::{Ended, Transport};
 
 /// What a driver is made of.
-pub(crate) struct Parts {
+pub(crate) struct Parts<T> {
     pub(crate) node: Arc<Node>,
     pub(crate) session: Session,
-    pub(crate) transport: WebSocket<TcpStream>,
+    pub(crate) transport: T,
     pub(crate) context: Context,
-    pub(crate) format: Format,
+    pub(crate) facts: Facts,
     pub(crate) limits: Limits,
 }
 
@@ -52,32 +55,30 @@ pub(crate) struct Limits {
     pub(crate) command_bytes_max: usize,
     /// How long the socket may take nothing.
     pub(crate) write_timeout: std::time::Duration,
-    /// How hard shared messages are compressed, where that was agreed.
-    pub(crate) deflate_level: u8,
 }
 
 /// One connection, from the answered upgrade to the end.
-pub(crate) struct Driver {
-    parts: Parts,
+pub(crate) struct Driver<T> {
+    parts: Parts<T>,
     /// Frames that were read and not looked at, newest first.
     unread: Vec<Bytes>,
     /// The frame that is being looked at.
     commands: Option<Commands>,
     in_flight: Option<Box<FuturesUnordered<Later>>>,
-    /// The earliest timeout that the wheel knows of.
-    armed: Option<Uptime>,
+    alarm: Alarm,
     /// Since when the socket takes nothing, and how much it had taken by then.
     stuck: Option<(Uptime, u64)>,
 }
 
-impl Driver {
-    pub(crate) const fn new(parts: Parts) -> Self {
+impl<T: Transport> Driver<T> {
+    /// A driver whose client has sent `unread` already, newest first.
+    pub(crate) const fn new(parts: Parts<T>, unread: Vec<Bytes>) -> Self {
         Self {
             parts,
-            unread: Vec::new(),
+            unread,
             commands: None,
             in_flight: None,
-            armed: None,
+            alarm: Alarm::new(),
             stuck: None,
         }
     }
@@ -92,7 +93,11 @@ impl Driver {
             poll_fn(|cx| self.poll_turn(cx)).await;
             let now = self.now();
             self.settle(now);
-            tokio::task::consume_budget().await;
+            if self.may_take_command() {
+                tokio::task::yield_now().await;
+            } else {
+                tokio::task::consume_budget().await;
+            }
         }
         // In a box: its state is large and rare, and would lie in every task.
         Box::pin(self.end()).await;
@@ -111,7 +116,7 @@ impl Driver {
         has_moved |= self.poll_mailbox(cx, now);
         has_moved |= self.poll_flush(cx, now);
         has_moved |= self.poll_read(cx, now);
-        if has_moved {
+        if has_moved || self.may_take_command() {
             Poll::Ready(())
         } else {
             Poll::Pending
@@ -124,9 +129,7 @@ impl Driver {
         };
         let mut has_moved = false;
         while let Poll::Ready(Some((ticket, completion))) = in_flight.poll_next_unpin(cx) {
-            self.parts
-                .session
-                .handle_completion(ticket, completion, now);
+            self.parts.complete(ticket, completion, now);
             has_moved = true;
         }
         if in_flight.is_empty() {
@@ -136,26 +139,26 @@ impl Driver {
     }
 
     fn poll_mailbox(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
-        let max = if self.parts.transport.is_pending() {
+        let is_stuck = self.parts.transport.is_pending();
+        let max = if is_stuck {
             0 // What is not taken out of the mailbox counts against the queue's limit.
         } else {
             limits::TURN_DELIVERIES_MAX
         };
-        let Self { parts, .. } = self;
         let signals = buffers::with_items(|items| {
-            let signals = parts.context.handle.mailbox.poll_recv(cx, items, max);
-            for item in items.drain(..) {
-                match item {
-                    Item::Delivery(id, prepared) => {
-                        parts.session.handle_delivery(id, &prepared, now);
-                    }
-                    Item::Control(controlled) => {
-                        let control = parts.context.expect(controlled.done);
-                        parts
-                            .session
-                            .handle_control(control, controlled.command, now);
-                    }
+            let mailbox = &self.parts.context.handle.mailbox;
+            let signals = mailbox.poll_recv(cx, items, max);
+            if let Poll::Ready(signals) = signals
+                && signals.has(Signal::Urgent)
+            {
+                if is_stuck {
+                    mailbox.pull(items, Item::is_urgent);
+                } else if items.len() == max {
+                    mailbox.raise(Signal::Urgent); // It may be behind these.
                 }
+            }
+            for item in items.drain(..) {
+                self.take_item(item, now);
             }
             signals
         });
@@ -168,6 +171,30 @@ impl Driver {
         }
     }
 
+    fn take_item(&mut self, item: Item, now: Now) {
+        let parts = &mut self.parts;
+        match item {
+            Item::Delivery(id, prepared) => parts.session.handle_delivery(id, &prepared, now),
+            Item::Frame(frame) => self.unread.insert(0, frame),
+            Item::Control(controlled) => {
+                let control = parts.context.expect(controlled.done);
+                parts
+                    .session
+                    .handle_control(control, controlled.command, now);
+            }
+            Item::Describe(asked) => {
+                if let Some(session) = parts.session.describe() {
+                    // Who asked may have given up.
+                    let _ = asked.send(Described {
+                        session,
+                        transport: parts.transport.name(),
+                        format: parts.facts.format,
+                    });
+                }
+            }
+        }
+    }
+
     fn handle_signals(&mut self, signals: Signals, now: Now) {
         if signals.has(Signal::Overflow) {
             self.parts.session.handle_disconnect(Disconnect::SLOW, now);
@@ -177,7 +204,7 @@ impl Driver {
             self.parts.session.handle_disconnect(disconnect, now);
         }
         if signals.has(Signal::Timeout) {
-            self.armed = None;
+            self.alarm.fired(now.uptime);
             self.parts.session.handle_timeout(now);
             if self.stuck_until().is_some_and(|until| until <= now.uptime) {
                 self.broken(now);
@@ -200,16 +227,17 @@ impl Driver {
         }
     }
 
+    // hot path: command 1/5
     fn poll_read(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
         let is_busy = self.commands.is_some() || !self.unread.is_empty();
         if is_busy || self.parts.transport.is_pending() || !self.parts.session.is_reading() {
             return false;
         }
         let Self { parts, unread, .. } = self;
-        let read = buffers::with_messages(|messages| {
-            let read = parts.transport.poll_read(cx, messages);
-            // Most reads bring one message, whose place is `commands`.
-            self.commands = take_first(messages, unread, parts);
+        let read = buffers::with_frames(|frames| {
+            let read = parts.transport.poll_read(cx, frames);
+            // Most reads bring one frame, whose place is `commands`.
+            self.commands = take_first(frames, unread, parts);
             read
         });
         if self.parts.transport.take_pong() {
@@ -225,7 +253,7 @@ impl Driver {
         }
     }
 
-    fn ended(&mut self, error: &ReadError, now: Now) {
+    fn ended(&mut self, error: &Ended, now: Now) {
         tracing::debug!(client = %self.parts.session.client(), %error, "nothing more to read");
         let gone = Disconnect::CONNECTION_CLOSED;
         self.parts.session.handle_disconnect(gone, now);
@@ -238,16 +266,20 @@ impl Driver {
 
     // === outputs ===
 
-    /// Takes the session's outputs and the commands that it accepts, until neither brings more.
+    /// Takes the session's outputs and the commands that it accepts, until neither brings more or the
+    /// turn has had its share of commands.
     fn settle(&mut self, now: Now) {
+        let mut taken = 0;
         loop {
             self.start_effects(now);
-            if self.parts.session.has_messages() && self.write().is_err() {
+            if self.parts.session.has_messages() && self.parts.write().is_err() {
                 self.broken(now);
             }
-            if self.parts.transport.is_pending() || !self.take_command(now) {
+            let is_enough = taken == limits::TURN_COMMANDS_MAX;
+            if is_enough || self.parts.transport.is_pending() || !self.take_command(now) {
                 break;
             }
+            taken += 1;
         }
         self.start_effects(now);
         self.parts
@@ -263,17 +295,23 @@ impl Driver {
             let started = effects::start(&parts.node, &mut parts.context, ticket, effect);
             match started {
                 Started::Now(completion) => {
-                    parts.session.handle_completion(ticket, completion, now);
+                    parts.complete(ticket, completion, now);
                 }
                 Started::Later(mut later) => match (&mut later).now_or_never() {
                     Some((ticket, completion)) => {
-                        parts.session.handle_completion(ticket, completion, now);
+                        parts.complete(ticket, completion, now);
                     }
                     None => self.in_flight.get_or_insert_default().push(later),
                 },
                 Started::Told => {}
             }
         }
+    }
+
+    /// Whether commands have been read that a turn may take now.
+    fn may_take_command(&self) -> bool {
+        let has_read = self.commands.is_some() || !self.unread.is_empty();
+        has_read && !self.parts.transport.is_pending() && self.parts.session.accepts_command()
     }
 
     /// Hands the session the next command, if there is one and it may be taken.
@@ -291,6 +329,10 @@ impl Driver {
             let Some(frame) = self.unread.pop() else {
                 return false;
             };
+            if self.parts.facts.envelope == Envelope::Bare {
+                self.take_connect(&frame, now);
+                return true;
+            }
             self.commands = Some(self.parts.commands_of(frame));
             return true;
         };
@@ -305,15 +347,19 @@ impl Driver {
         true
     }
 
-    fn write(&mut self) -> io::Result<()> {
-        let Parts {
-            session,
-            transport,
-            format,
-            limits,
-            ..
-        } = &mut self.parts;
-        outbox::write(session, transport, *format, limits.deflate_level)
+    /// A unidirectional client's one request; what it sends after it is not looked at.
+    fn take_connect(&mut self, frame: &Bytes, now: Now) {
+        let session = &mut self.parts.session;
+        if !session.is_waiting() {
+            return;
+        }
+        match ConnectRequest::decode(self.parts.facts.format, frame) {
+            Ok(request) => session.handle_connect(Box::new(request), now),
+            Err(error) => {
+                tracing::debug!(client = %session.client(), %error, "malformed connect request");
+                session.handle_malformed(now);
+            }
+        }
     }
 
     // === time ===
@@ -340,12 +386,10 @@ impl Driver {
         let Some(next) = [session, self.stuck_until()].into_iter().flatten().min() else {
             return;
         };
-        if self.armed.is_some_and(|armed| armed <= next) {
-            return;
+        if let Some(at) = self.alarm.arm(now.uptime, next) {
+            let handle = Arc::clone(&self.parts.context.handle);
+            self.parts.node.wheel.schedule(now.uptime, at, handle);
         }
-        self.armed = Some(next);
-        let handle = Arc::clone(&self.parts.context.handle);
-        self.parts.node.wheel.schedule(now.uptime, next, handle);
     }
 
     // === the end ===
@@ -367,7 +411,7 @@ impl Driver {
         self.parts.node.metrics.disconnected(&disconnect);
         if self.parts.session.has_messages() {
             // If it does not work, closing will not either.
-            let _ = self.write();
+            let _ = self.parts.write();
         }
         let Self {
             parts, in_flight, ..
@@ -384,10 +428,9 @@ impl Driver {
             clean_up(&node, session, context, in_flight).await;
             return;
         }
-        let code = u16::try_from(disconnect.code).unwrap_or(0);
         // The transport first, so that nobody is seen leaving who can still read.
         tokio::join!(
-            transport.close(code, &disconnect.reason),
+            transport.close(&disconnect),
             clean_up(&node, session, context, in_flight),
         );
     }
@@ -420,22 +463,35 @@ async fn clean_up(
     context.leave(node);
 }
 
-impl Parts {
+impl<T: Transport> Parts<T> {
+    /// Hands a completion to the session, unless somebody is kept out meanwhile.
+    fn complete(&mut self, ticket: Ticket, completion: Completion, now: Now) {
+        let admitted = revocation::admit(&self.node, &self.context.handle, completion);
+        self.session.handle_completion(ticket, admitted, now);
+    }
+
+    fn write(&mut self) -> std::io::Result<()> {
+        self.transport.write(&mut self.session)
+    }
+
     fn commands_of(&self, frame: Bytes) -> Commands {
-        Commands::new(self.format, frame, self.limits.command_bytes_max)
+        Commands::new(self.facts.format, frame, self.limits.command_bytes_max)
     }
 }
 
 /// The first of the frames that were read; the others wait in `unread`.
-fn take_first(
-    messages: &mut Vec<crate::websocket::decoder::Message>,
+fn take_first<T: Transport>(
+    frames: &mut Vec<Bytes>,
     unread: &mut Vec<Bytes>,
-    parts: &Parts,
+    parts: &Parts<T>,
 ) -> Option<Commands> {
-    if messages.len() > 1 {
-        unread.extend(messages.drain(1..).rev().map(|message| message.bytes));
+    if frames.len() > 1 {
+        unread.extend(frames.drain(1..).rev());
     }
-    messages
-        .pop()
-        .map(|message| parts.commands_of(message.bytes))
+    let first = frames.pop()?;
+    if parts.facts.envelope == Envelope::Bare {
+        unread.push(first);
+        return None;
+    }
+    Some(parts.commands_of(first))
 }

@@ -12,10 +12,10 @@ use smallvec::SmallVec;
 use crate::handle::Handle;
 
 /// Shards of the table. 64: registering is rare beside delivering.
-const SHARDS: usize = 64;
+pub(crate) const SHARDS: usize = 64;
 
 type List = SmallVec<[Arc<Handle>; 1]>;
-type Shard = HashMap<UserId, List, foldhash::fast::FixedState>;
+type Shard = HashMap<UserId, List, foldhash::fast::RandomState>;
 
 /// The user has as many connections as one may have.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -119,9 +119,14 @@ impl Connections {
             .unwrap_or_default()
     }
 
+    /// Those of which nothing is known yet.
+    pub(crate) fn waiting(&self) -> Vec<Arc<Handle>> {
+        self.waiting.lock().values().cloned().collect()
+    }
+
     /// All connections, those included of which nothing is known yet.
     pub(crate) fn everyone(&self) -> Vec<Arc<Handle>> {
-        let mut everyone: Vec<_> = self.waiting.lock().values().cloned().collect();
+        let mut everyone = self.waiting();
         everyone.extend(self.all());
         everyone
     }
@@ -135,6 +140,16 @@ impl Connections {
             }
         }
         all
+    }
+
+    /// Calls `visit` with each accepted connection of one of the table's [`SHARDS`].
+    pub(crate) fn for_each_in(&self, shard: usize, mut visit: impl FnMut(&Arc<Handle>)) {
+        let Some(shard) = self.shards.get(shard) else {
+            return;
+        };
+        for list in shard.read().values() {
+            list.iter().for_each(&mut visit);
+        }
     }
 
     /// How many connections there are.

@@ -1,14 +1,19 @@
 //! `gyre.gateway.v1`: what the API asks of the connections of this gateway.
 //!
 //! A command is put into the mailbox of each connection that is meant, and answered when all of them
-//! have carried it out. One whose id was seen within the last minute is not run again.
+//! have carried it out. One whose id was seen within the last minute is not run again. What is asked
+//! about all of them is answered a page at a time.
 
+mod glob;
+mod page;
 mod repeated;
+mod revoke;
 mod selector;
+mod survey;
 
 use std::sync::Arc;
 
-use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use gyre_policy::Override;
 use gyre_proto::api::{BoolValue, Metrics, NodeResult, SubscribeOptionOverride};
 use gyre_proto::gateway as pb;
@@ -21,11 +26,7 @@ use tonic::{Request, Response, Status};
 
 pub(crate) use self::repeated::Repeated;
 use crate::handle::{Controlled, Handle, Item};
-use crate::mailbox::Offered;
 use crate::node::Node;
-
-/// What a command counts in a mailbox. Unit: bytes. Small: it must get through.
-const COMMAND_BYTES: usize = 64;
 
 /// Where the outcome of a command arrives; closed if the connection ended first.
 pub(crate) type Outcome = oneshot::Receiver<Result<(), Error>>;
@@ -34,10 +35,7 @@ pub(crate) type Outcome = oneshot::Receiver<Result<(), Error>>;
 pub(crate) fn send(handle: &Handle, command: Control) -> Option<Outcome> {
     let (done, outcome) = oneshot::channel();
     let item = Item::Control(Box::new(Controlled { command, done }));
-    match handle.mailbox.offer(item, COMMAND_BYTES) {
-        Offered::Accepted => Some(outcome),
-        Offered::Full | Offered::Closed => None,
-    }
+    handle.ask(item).then_some(outcome)
 }
 
 /// The service, over the node's connections.
@@ -55,35 +53,43 @@ impl Commands {
         }
     }
 
-    /// Runs a command on every connection that is meant; how many there were.
+    /// Runs a command on every connection that is meant, once; how many there were.
     async fn run(
         &self,
-        id: &Bytes,
+        id: &[u8],
         selector: Option<pb::Selector>,
-        command: impl Fn() -> Control,
+        command: impl Fn() -> Control + Send + 'static,
     ) -> Result<u32, Status> {
         let now = self.node.clock.now().uptime;
-        if let Some(matched) = self.repeated.find(id, now) {
-            return Ok(matched);
-        }
-        let handles = selector::select(&self.node.connections, &selector.unwrap_or_default())?;
-        let outcomes: Vec<Outcome> = handles
-            .iter()
-            .filter_map(|handle| send(handle, command()))
-            .collect();
-        for outcome in outcomes {
-            match outcome.await {
-                Ok(Err(error)) if error == Error::INTERNAL => {
-                    return Err(Status::internal("a connection could not carry it out"));
-                }
-                // An error is the connection's own business; one that has ended needs nothing.
-                Ok(Ok(()) | Err(_)) | Err(_) => {}
-            }
-        }
-        let matched = u32::try_from(handles.len()).unwrap_or(u32::MAX);
-        self.repeated.remember(id, matched, now);
-        Ok(matched)
+        let node = Arc::clone(&self.node);
+        let run = || -> BoxFuture<'static, _> {
+            Box::pin(async move {
+                let selector = selector.unwrap_or_default();
+                let handles = selector::select(&node.connections, &selector)?;
+                carry_out(&handles, command).await
+            })
+        };
+        self.repeated.once(id, now, run).await
     }
+}
+
+/// Tells every connection, then waits for all of them.
+async fn carry_out(handles: &[Arc<Handle>], command: impl Fn() -> Control) -> Result<u32, Status> {
+    let outcomes: Vec<Outcome> = handles
+        .iter()
+        .filter_map(|handle| send(handle, command()))
+        .collect();
+    drop(command);
+    for outcome in outcomes {
+        match outcome.await {
+            Ok(Err(error)) if error == Error::INTERNAL => {
+                return Err(Status::internal("a connection could not carry it out"));
+            }
+            // An error is the connection's own business; one that has ended needs nothing.
+            Ok(Ok(()) | Err(_)) | Err(_) => {}
+        }
+    }
+    Ok(u32::try_from(handles.len()).unwrap_or(u32::MAX))
 }
 
 #[tonic::async_trait]
@@ -106,7 +112,7 @@ impl GatewayService for Commands {
             overrides: request.r#override.map(overrides).unwrap_or_default(),
         };
         let matched = self
-            .run(&request.command_id, request.selector, || {
+            .run(&request.command_id, request.selector, move || {
                 Control::Subscribe(Box::new(command.clone()))
             })
             .await?;
@@ -119,7 +125,7 @@ impl GatewayService for Commands {
     ) -> Result<Response<pb::UnsubscribeResponse>, Status> {
         let request = request.into_inner();
         let matched = self
-            .run(&request.command_id, request.selector, || {
+            .run(&request.command_id, request.selector, move || {
                 Control::Unsubscribe {
                     channel: request.channel.clone(),
                     unsubscribe: Unsubscribe::SERVER,
@@ -139,7 +145,7 @@ impl GatewayService for Commands {
             reason: request.reason.into(),
         };
         let matched = self
-            .run(&request.command_id, request.selector, || {
+            .run(&request.command_id, request.selector, move || {
                 Control::Disconnect(disconnect.clone())
             })
             .await?;
@@ -157,11 +163,29 @@ impl GatewayService for Commands {
             info: request.info,
         };
         let matched = self
-            .run(&request.command_id, request.selector, || {
+            .run(&request.command_id, request.selector, move || {
                 Control::Refresh(command.clone())
             })
             .await?;
         Ok(Response::new(pb::RefreshResponse { matched }))
+    }
+
+    async fn revoke(
+        &self,
+        request: Request<pb::RevokeRequest>,
+    ) -> Result<Response<pb::RevokeResponse>, Status> {
+        let request = request.into_inner();
+        let void = revoke::void(&request)?;
+        let now = self.node.clock.now().uptime;
+        let node = Arc::clone(&self.node);
+        let run = || -> BoxFuture<'static, _> {
+            Box::pin(async move {
+                let handles = revoke::concerned(&node.connections, &void);
+                carry_out(&handles, move || Control::Revoke(void.clone())).await
+            })
+        };
+        let matched = self.repeated.once(&request.command_id, now, run).await?;
+        Ok(Response::new(pb::RevokeResponse { matched }))
     }
 
     async fn info(
@@ -170,6 +194,22 @@ impl GatewayService for Commands {
     ) -> Result<Response<pb::InfoResponse>, Status> {
         let node = Some(describe(&self.node));
         Ok(Response::new(pb::InfoResponse { node }))
+    }
+
+    async fn channels(
+        &self,
+        request: Request<pb::ChannelsRequest>,
+    ) -> Result<Response<pb::ChannelsResponse>, Status> {
+        let page = survey::channels(&self.node, &request.into_inner()).await?;
+        Ok(Response::new(page))
+    }
+
+    async fn connections(
+        &self,
+        request: Request<pb::ConnectionsRequest>,
+    ) -> Result<Response<pb::ConnectionsResponse>, Status> {
+        let page = survey::connections(&self.node, request.into_inner()).await?;
+        Ok(Response::new(page))
     }
 }
 

@@ -13,11 +13,12 @@ use std::sync::Arc;
 use gyre_engine::Error;
 use gyre_protocol::codes::Disconnect;
 use gyre_session::{Completion, Effect, Failure};
-use gyre_types::{Fault, Kind, Ticket, UserId};
+use gyre_types::{ChannelName, Fault, Kind, Ticket, UserId};
 
 use crate::connection::Context;
 use crate::handle::Handle;
 use crate::node::Node;
+use crate::online;
 
 /// A completion that is on its way.
 pub(crate) type Later = Pin<Box<dyn Future<Output = (Ticket, Completion)> + Send>>;
@@ -26,13 +27,14 @@ pub(crate) type Later = Pin<Box<dyn Future<Output = (Ticket, Completion)> + Send
 pub(crate) enum Started {
     /// It is done.
     Now(Completion),
-    /// It takes an engine or a backend.
+    /// It takes an engine, a backend or a key that is not here.
     Later(Later),
     /// It has no completion.
     Told,
 }
 
 /// Starts an effect of one connection.
+// hot path: command 4/5
 pub(crate) fn start(
     node: &Arc<Node>,
     context: &mut Context,
@@ -40,23 +42,18 @@ pub(crate) fn start(
     effect: Effect,
 ) -> Started {
     match effect {
-        Effect::Authenticate(request) => Started::Now(authenticate::run(node, context, request)),
+        Effect::Authenticate(request) => authenticate::run(node, context, ticket, request),
         Effect::Register(register) => {
             Started::Now(Completion::Registered(enter(node, context, &register.user)))
         }
-        Effect::VerifyConnectionToken(token) => Started::Now(tokens::connection(node, &token)),
-        Effect::VerifySubscriptionToken(token) => Started::Now(tokens::subscription(node, &token)),
+        Effect::VerifyConnectionToken(token) => tokens::connection(node, ticket, token),
+        Effect::VerifySubscriptionToken(token) => tokens::subscription(node, ticket, token),
         Effect::Controlled { control, outcome } => {
             context.report(control, outcome);
             Started::Told
         }
         Effect::DisconnectOthers { user, channel } => {
-            let (node, own) = (Arc::clone(node), Arc::clone(&context.handle));
-            let name = "single connection";
-            let tasks = node.tasks.clone();
-            tasks.spawn(name, gyre_runtime::OnExit::Ignore, async move {
-                read::disconnect_others(&node, &own, &user, &channel).await;
-            });
+            disconnect_others(node, &context.handle, &user, channel);
             Started::Told
         }
         Effect::Subscribe(_)
@@ -78,14 +75,14 @@ fn later(node: &Arc<Node>, handle: &Arc<Handle>, ticket: Ticket, effect: Effect)
             Effect::Subscribe(effect) => subscribe::enter(&node, &handle, *effect).await,
             Effect::Unsubscribe(effect) => subscribe::leave(&node, &handle, *effect).await,
             Effect::PublishJoin { channel, info } => write::join(&node, &channel, &info).await,
-            Effect::Publish(effect) => write::publish(&node, *effect).await,
+            Effect::Publish(effect) => write::publish(&node, effect).await,
             Effect::History(effect) => read::history(&node, *effect).await,
             Effect::ReadTop { channel } => read::top(&node, &channel).await,
             Effect::Presence(channel) => read::presence(&node, &channel).await,
             Effect::PresenceStats(channel) => read::presence_stats(&node, &channel).await,
-            // No backend is configured: the policy lets nothing through to here.
-            Effect::Rpc(_)
-            | Effect::Authenticate(_)
+            Effect::Rpc(request) => online::rpc(&node, &handle, &request.method).await,
+            // Done above.
+            Effect::Authenticate(_)
             | Effect::Register(_)
             | Effect::VerifyConnectionToken(_)
             | Effect::VerifySubscriptionToken(_)
@@ -98,11 +95,28 @@ fn later(node: &Arc<Node>, handle: &Arc<Handle>, ticket: Ticket, effect: Effect)
     })
 }
 
+/// Closes the connections that the user has now. Those who come while the engine answers do the same
+/// to this one: each newcomer ends the older ones, and the newest stays.
+fn disconnect_others(node: &Arc<Node>, own: &Arc<Handle>, user: &UserId, channel: ChannelName) {
+    let mut others = node.connections.of(user);
+    others.retain(|other| !Arc::ptr_eq(other, own));
+    if others.is_empty() {
+        return;
+    }
+    let tasks = node.tasks.clone();
+    let node = Arc::clone(node);
+    let name = "single connection";
+    tasks.spawn(name, gyre_runtime::OnExit::Ignore, async move {
+        read::disconnect(&node, &others, &channel).await;
+    });
+}
+
 fn enter(node: &Node, context: &mut Context, user: &UserId) -> Result<(), Disconnect> {
     node.connections
         .enter(&context.handle, user, node.options.user_connections_max)
         .map_err(|_too_many| Disconnect::CONNECTION_LIMIT)?;
     context.is_registered = true;
+    online::appear(node, user);
     node.metrics.actions.add_client.inc();
     Ok(())
 }

@@ -1,36 +1,36 @@
-//! The WebSocket endpoint: who may upgrade, and what a connection is made of.
+//! The WebSocket endpoints: who may upgrade, and what a connection is made of.
 
 use std::sync::Arc;
 
-use gyre_protocol::Format;
+use gyre_protocol::{Envelope, Format};
 use gyre_runtime::{Head, Intercept, OnExit, Taken};
-use gyre_session::{Session, Transport};
-use gyre_types::ClientId;
+use gyre_session::Transport as Facts;
 use http::StatusCode;
-use tokio::io::AsyncWriteExt;
-use tokio::net::TcpStream;
 
 use crate::admission::Admission;
-use crate::connection::{Context, Driver, Limits, Parts};
-use crate::handle::Handle;
-use crate::mailbox::Signal;
+use crate::connection::{Driver, Limits};
+use crate::http as short;
 use crate::node::Node;
+use crate::opening::Opening;
+use crate::streams::parameter;
+use crate::transport::websocket::{Ways, WebSocketTransport};
 use crate::websocket::handshake::{Keepalive, Subprotocol};
 use crate::websocket::{Accepted, Compression, Origins, Settings, Upgrade, WebSocket};
 
-/// How long a refused client may take to read why.
-const REFUSAL_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
-
-/// `websocket.handler_prefix`, before hyper sees it.
+/// `websocket.handler_prefix` or `uni_websocket.handler_prefix`, before hyper sees it.
 #[derive(Debug)]
 pub(crate) struct Endpoint {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) path: String,
-    pub(crate) origins: Origins,
+    pub(crate) origins: Arc<Origins>,
     pub(crate) compression: Compression,
     pub(crate) settings: Arc<Settings>,
     pub(crate) limits: Limits,
+    pub(crate) frame_messages_max: usize,
+    pub(crate) ways: Ways,
+    /// Only to the client: whether a push says why the connection ends.
+    pub(crate) tells_disconnect: bool,
 }
 
 impl Intercept for Endpoint {
@@ -42,8 +42,17 @@ impl Intercept for Endpoint {
         if self.admission.enter(self.node.clock.now().uptime).is_err() {
             self.node.metrics.connection_limit.inc();
             tracing::debug!(peer = %taken.peer, "refused: connection limit");
-            return self.refuse(taken.stream, overloaded());
+            let response = short::plain(StatusCode::SERVICE_UNAVAILABLE, "Retry-After: 1\r\n");
+            return short::answer(&self.node.tasks, taken.stream, response.into_bytes());
         }
+        let first = match self.first_frame(&taken.head) {
+            Ok(first) => first,
+            Err(status) => {
+                self.admission.leave();
+                let response = short::plain(status, "");
+                return short::answer(&self.node.tasks, taken.stream, response.into_bytes());
+            }
+        };
         let upgrade = Upgrade {
             method: &taken.head.method,
             version: taken.head.version,
@@ -51,30 +60,39 @@ impl Intercept for Endpoint {
             query: taken.head.query(),
         };
         match upgrade.accept(&self.origins, self.compression) {
-            Ok(accepted) => self.serve(taken, &accepted),
+            Ok(accepted) => self.serve(taken, &accepted, first),
             Err(refusal) => {
                 self.admission.leave();
                 tracing::debug!(peer = %taken.peer, %refusal, "refused");
-                self.refuse(taken.stream, refusal.response());
+                short::answer(&self.node.tasks, taken.stream, refusal.response());
             }
         }
     }
 }
 
 impl Endpoint {
-    fn serve(self: Arc<Self>, taken: Taken, accepted: &Accepted) {
-        let user_from_header = self.user_of(&taken.head);
+    fn serve(self: Arc<Self>, taken: Taken, accepted: &Accepted, first: Vec<bytes::Bytes>) {
+        let facts = self.facts(accepted);
+        let opening = Opening::new(&self.node, facts, &taken.head);
         let settings = Arc::clone(&self.settings);
         let opened = WebSocket::accept(taken.stream, accepted, &taken.rest, settings);
-        let transport = match opened {
-            Ok(transport) => transport,
+        let socket = match opened {
+            Ok(socket) => socket,
             Err(error) => {
                 self.admission.leave();
+                opening.give_up();
                 tracing::debug!(peer = %taken.peer, %error, "lost before it was accepted");
                 return;
             }
         };
-        let driver = Box::new(self.driver(transport, accepted, user_from_header));
+        let transport = WebSocketTransport::new(
+            socket,
+            facts,
+            self.settings.deflate_level,
+            self.frame_messages_max,
+            self.ways,
+        );
+        let driver: Box<Driver<_>> = Box::new(opening.driver(transport, self.limits, first));
         let tasks = self.node.tasks.clone();
         tasks.spawn("connection", OnExit::Ignore, async move {
             self.node.metrics.connections_accepted.inc();
@@ -85,63 +103,37 @@ impl Endpoint {
         });
     }
 
-    fn driver(
-        &self,
-        transport: WebSocket<TcpStream>,
-        accepted: &Accepted,
-        user_from_header: Option<Box<str>>,
-    ) -> Driver {
-        let node = Arc::clone(&self.node);
-        let id = uuid::Uuid::new_v4();
-        let client = ClientId::from(Arc::from(
-            id.as_hyphenated()
-                .encode_lower(&mut uuid::Uuid::encode_buffer()) as &str,
-        ));
-        let handle = Arc::new(Handle::new(client.clone(), node.options.queue_bytes_max));
-        node.connections.wait(&handle);
-        if node.tasks.drain().is_draining() {
-            handle.mailbox.raise(Signal::Drain);
+    fn facts(&self, accepted: &Accepted) -> Facts {
+        match self.ways {
+            Ways::Both => Facts {
+                format: format_of(accepted.format),
+                envelope: Envelope::Reply,
+                app_pings: accepted.keepalive == Keepalive::Application,
+                tells_disconnect: false,
+            },
+            Ways::ToClient { .. } => Facts {
+                format: Format::Json,
+                envelope: Envelope::Bare,
+                app_pings: true,
+                tells_disconnect: self.tells_disconnect,
+            },
         }
-        let format = format_of(accepted.format);
-        let transport_facts = Transport {
-            format,
-            app_pings: accepted.keepalive == Keepalive::Application,
+    }
+
+    /// The connect request of a unidirectional client, if the address has it.
+    fn first_frame(&self, head: &Head) -> Result<Vec<bytes::Bytes>, StatusCode> {
+        let given = match self.ways {
+            Ways::Both => None,
+            Ways::ToClient { .. } => {
+                parameter(head.query(), "cf_connect").filter(|text| !text.is_empty())
+            }
         };
-        let session = Session::new(
-            Arc::clone(&node.settings),
-            transport_facts,
-            client,
-            id.as_u64_pair().0,
-            node.clock.now(),
-        );
-        Driver::new(Parts {
-            node,
-            session,
-            transport,
-            context: Context::new(handle, user_from_header),
-            format,
-            limits: self.limits,
-        })
-    }
-
-    fn user_of(&self, head: &Head) -> Option<Box<str>> {
-        let name = self.node.options.user_id_header.as_ref()?;
-        head.header(name)
-            .filter(|user| !user.is_empty())
-            .map(Box::from)
-    }
-
-    fn refuse(&self, mut stream: TcpStream, response: Vec<u8>) {
-        self.node
-            .tasks
-            .spawn("refusal", OnExit::Ignore, async move {
-                let answer = async {
-                    stream.write_all(&response).await?;
-                    stream.shutdown().await
-                };
-                // A client that does not read why learns nothing.
-                let _ = tokio::time::timeout(REFUSAL_WAIT, answer).await;
-            });
+        let Some(text) = given else {
+            return Ok(Vec::new());
+        };
+        gyre_protocol::messages::ConnectRequest::decode(Format::Json, &text)
+            .map_err(|_malformed| StatusCode::BAD_REQUEST)?;
+        Ok(vec![text])
     }
 }
 
@@ -150,16 +142,4 @@ const fn format_of(subprotocol: Subprotocol) -> Format {
         Subprotocol::Json => Format::Json,
         Subprotocol::Protobuf => Format::Protobuf,
     }
-}
-
-fn overloaded() -> Vec<u8> {
-    let status = StatusCode::SERVICE_UNAVAILABLE;
-    let text = status.canonical_reason().unwrap_or_default();
-    format!(
-        "HTTP/1.1 {} {text}\r\nRetry-After: 1\r\nContent-Type: text/plain; charset=utf-8\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{text}",
-        status.as_u16(),
-        text.len(),
-    )
-    .into_bytes()
 }

@@ -1,14 +1,19 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use bytes::Bytes;
 use gyre_hub::Subscriber;
+use gyre_protocol::Format;
+use gyre_protocol::messages::ClientInfo;
 use gyre_protocol::prepared::Prepared;
-use gyre_session::Control;
+use gyre_session::{Control, Description};
 use gyre_types::{ClientId, SubscriptionId, UserId};
 use tokio::sync::oneshot;
 
-use crate::mailbox::{Mailbox, Signal};
+use crate::mailbox::{Mailbox, Offered, Signal};
+use crate::revocation::Presented;
 use crate::wheel::Target;
 
 /// What a delivery costs in a mailbox beyond its payload. Unit: bytes.
@@ -16,17 +21,27 @@ use crate::wheel::Target;
 /// 64: what channel name, user and envelope come to in a typical push.
 const DELIVERY_OVERHEAD_BYTES: usize = 64;
 
+/// What a command counts in a mailbox. Unit: bytes. Small: it must get through.
+const COMMAND_BYTES: usize = 64;
+
 /// Everyone's end of one connection: the hub's, the timing wheel's and the server API's.
 ///
 /// The other end is the task in `connection.rs`, which owns the session.
 #[derive(Debug)]
 pub(crate) struct Handle {
     pub(crate) client: ClientId,
+    /// Secret name, on transports that only go to the client.
+    pub(crate) session: Option<Box<str>>,
     pub(crate) mailbox: Mailbox<Item>,
     /// Set once, when the connection is registered.
     user: OnceLock<UserId>,
+    /// Set once, when the connection is authenticated, if it has any.
+    #[expect(clippy::box_collection, reason = "most connections have none")]
+    labels: OnceLock<Box<BTreeMap<String, String>>>,
     /// Where the connection stands in its user's list; kept by [`crate::connections`].
     pub(crate) place: AtomicU32,
+    /// Ids of the tokens that it has shown.
+    pub(crate) presented: Presented,
 }
 
 /// What lies in a mailbox.
@@ -34,8 +49,21 @@ pub(crate) struct Handle {
 pub(crate) enum Item {
     /// The hub has something for a subscription.
     Delivery(SubscriptionId, Arc<Prepared>),
+    /// Commands that came by a request of their own.
+    Frame(Bytes),
     /// The server API wants something.
     Control(Box<Controlled>),
+    /// The server API wants to know what the connection is; no answer: it is not connected.
+    Describe(oneshot::Sender<Described>),
+}
+
+/// A connection at one moment, its transport included.
+#[derive(Debug)]
+pub(crate) struct Described {
+    pub(crate) session: Description,
+    /// Name of the transport, as the API has it.
+    pub(crate) transport: &'static str,
+    pub(crate) format: Format,
 }
 
 /// A command of the server API and where its outcome goes.
@@ -45,18 +73,62 @@ pub(crate) struct Controlled {
     pub(crate) done: oneshot::Sender<Result<(), gyre_protocol::codes::Error>>,
 }
 
+impl Item {
+    /// Whether a client that does not read must not delay it: somebody waits for the outcome, and
+    /// nothing that the client is still to get depends on it.
+    pub(crate) fn is_urgent(&self) -> bool {
+        match self {
+            Self::Describe(_) => true,
+            Self::Control(controlled) => matches!(controlled.command, Control::Disconnect(_)),
+            Self::Delivery(..) | Self::Frame(_) => false,
+        }
+    }
+}
+
 impl Handle {
-    pub(crate) const fn new(client: ClientId, queue_bytes_max: usize) -> Self {
+    pub(crate) fn new(client: ClientId, queue_bytes_max: usize) -> Self {
         Self {
             client,
+            session: None,
             mailbox: Mailbox::new(queue_bytes_max),
             user: OnceLock::new(),
+            labels: OnceLock::new(),
             place: AtomicU32::new(0),
+            presented: Presented::default(),
         }
+    }
+
+    /// The same, reachable by a secret name too.
+    pub(crate) fn with_session(mut self, name: Option<&str>) -> Self {
+        self.session = name.map(Box::from);
+        self
+    }
+
+    /// Puts what the server API wants into the mailbox. `false`: the connection ends anyway.
+    pub(crate) fn ask(&self, item: Item) -> bool {
+        let is_urgent = item.is_urgent();
+        let is_accepted = self.mailbox.offer(item, COMMAND_BYTES) == Offered::Accepted;
+        if is_accepted && is_urgent {
+            self.mailbox.raise(Signal::Urgent);
+        }
+        is_accepted
     }
 
     pub(crate) fn user(&self) -> Option<&UserId> {
         self.user.get()
+    }
+
+    /// Labels of the connection, which never change.
+    pub(crate) fn labels(&self) -> &BTreeMap<String, String> {
+        static NONE: BTreeMap<String, String> = BTreeMap::new();
+        self.labels.get().map_or(&NONE, |labels| labels)
+    }
+
+    /// Gives the connection its labels; the first call counts.
+    pub(crate) fn label(&self, labels: BTreeMap<String, String>) {
+        if !labels.is_empty() {
+            let _ = self.labels.set(Box::new(labels));
+        }
     }
 
     /// Whose connection this is; the first call counts.
@@ -76,9 +148,13 @@ pub(crate) struct Shared(pub(crate) Arc<Handle>);
 impl Subscriber for Shared {
     // hot path: delivery 3/6
     fn offer(&self, subscription: SubscriptionId, prepared: &Arc<Prepared>) {
-        let payload = prepared
-            .as_publication()
-            .map_or(0, |publication| publication.data.len());
+        let payload = match (prepared.as_publication(), prepared.client_info()) {
+            (Some(publication), _) => {
+                publication.data.len() + publication.info.as_deref().map_or(0, info_bytes)
+            }
+            (None, Some(info)) => info_bytes(info),
+            (None, None) => 0,
+        };
         let item = Item::Delivery(subscription, Arc::clone(prepared));
         // Whether it was taken, and what follows if not, is the mailbox's and its owner's business.
         let _ = self
@@ -86,6 +162,11 @@ impl Subscriber for Shared {
             .mailbox
             .offer(item, payload + DELIVERY_OVERHEAD_BYTES);
     }
+}
+
+/// What a client's tokens say of it, which may be much.
+fn info_bytes(info: &ClientInfo) -> usize {
+    info.conn_info.len() + info.chan_info.len()
 }
 
 impl Target for Handle {

@@ -3,11 +3,16 @@
 //! | module | what |
 //! |---|---|
 //! | `service` | [`Gateway`]: build, run |
-//! | `endpoint` | an upgrade request becomes a connection |
+//! | `endpoint`, `streams` | an HTTP request becomes a connection |
+//! | `opening` | what a connection is made of |
+//! | `transport` | how frames travel, one file each |
+//! | `emulation` | commands of clients whose transport only goes down |
 //! | `connection` | the driver: the only place where a session meets time and I/O |
 //! | `effects` | what sessions ask for |
 //! | `inlet` | what the engine delivers |
 //! | `control` | what the API asks of connections |
+//! | `revocation` | who is kept out |
+//! | `online` | when users were there |
 //! | `node` | what all connections have in common |
 //! | `mailbox`, `wheel`, `scratch` | what makes ten thousand of them cheap |
 //! | `websocket` | our own codec |
@@ -22,14 +27,22 @@ mod connection;
 mod connections;
 mod control;
 mod effects;
+mod emulation;
 mod endpoint;
+mod endpoints;
 mod handle;
+mod http;
 mod inlet;
 pub mod mailbox;
 mod metrics;
 mod node;
+mod online;
+mod opening;
+mod revocation;
 pub mod scratch;
 mod service;
+mod streams;
+mod transport;
 pub mod websocket;
 pub mod wheel;
 

@@ -37,6 +37,8 @@ pub enum Signal {
     Drain = 1 << 1,
     /// An item did not fit; it and all after it were dropped.
     Overflow = 1 << 2,
+    /// An item waits that an owner whose socket is stuck should fetch with [`Mailbox::pull`].
+    Urgent = 1 << 3,
 }
 
 /// The signals raised since the owner last looked.
@@ -61,7 +63,8 @@ impl Signals {
     }
 }
 
-const SIGNALS: u32 = Signal::Timeout as u32 | Signal::Drain as u32 | Signal::Overflow as u32;
+const SIGNALS: u32 =
+    Signal::Timeout as u32 | Signal::Drain as u32 | Signal::Overflow as u32 | Signal::Urgent as u32;
 
 /// What became of an offered item.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -163,6 +166,19 @@ impl<T> Mailbox<T> {
     /// Safe: nothing is taken before it is handed over.
     pub async fn recv(&self, items: &mut Vec<T>, max: usize) -> Signals {
         poll_fn(|cx| self.poll_recv(cx, items, max)).await
+    }
+
+    /// Moves the items that are meant into `items`, oldest first, past those that are not.
+    pub fn pull(&self, items: &mut Vec<T>, is_meant: impl Fn(&T) -> bool) {
+        let mut queue = self.queue.lock();
+        for (item, counted) in std::mem::take(&mut queue.items) {
+            if is_meant(&item) {
+                queue.bytes = queue.bytes.saturating_sub(counted as usize);
+                items.push(item);
+            } else {
+                queue.items.push_back((item, counted));
+            }
+        }
     }
 
     /// Takes no more: drops what is queued, and makes every later offer a no-op.

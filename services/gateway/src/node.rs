@@ -6,10 +6,13 @@ use gyre_engine::Engine;
 use gyre_hub::Hub;
 use gyre_runtime::{Clock, Identity, Tasks};
 use gyre_session::Settings;
+use gyre_store::View;
 
 use crate::connections::Connections;
+use crate::emulation::Sessions;
 use crate::handle::{Handle, Shared};
 use crate::metrics::Metrics;
+use crate::online::Online;
 use crate::wheel::Wheel;
 
 /// The hub of a gateway.
@@ -23,7 +26,12 @@ pub(crate) struct Node {
     pub(crate) hub: Arc<NodeHub>,
     pub(crate) engine: Engine,
     pub(crate) verifier: Verifier,
+    /// Who is kept out.
+    pub(crate) exclusions: Arc<View>,
+    /// Who tells when users were there; `None`: nobody wants to know.
+    pub(crate) online: Option<Online>,
     pub(crate) connections: Connections,
+    pub(crate) sessions: Sessions,
     pub(crate) wheel: Arc<Wheel<Handle>>,
     pub(crate) clock: Clock,
     pub(crate) metrics: Arc<Metrics>,

@@ -1,30 +1,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use gyre_auth::{SetupError, Verifier};
 use gyre_config::Config;
-use gyre_engine::{Engine, Gateway as Entry};
+use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_runtime::{Intercept, OnExit, Parts};
 use gyre_session::Settings;
+use gyre_store::View;
 use gyre_telemetry::metrics::Error as RegisterError;
 use tokio::time::Instant;
 
 use crate::admission::Admission;
-use crate::connection::Limits;
 use crate::connections::Connections;
 use crate::control::Commands;
-use crate::endpoint::Endpoint;
+use crate::emulation::Sessions;
+use crate::endpoints::{self, Shared};
 use crate::inlet::Delivery;
 use crate::mailbox::Signal;
 use crate::metrics::Metrics;
 use crate::node::{Node, Options};
-use crate::websocket::{self, Compression, Origins};
+use crate::online::{self, Online};
+use crate::websocket::{self, Origins};
 use crate::wheel::Wheel;
-
-/// Message limit where the option sets none. Unit: bytes. 4 MiB: what a gRPC message may have too.
-const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// What a gateway needs of others.
 #[derive(Debug)]
@@ -35,6 +35,10 @@ pub struct Deps {
     pub delivery: Arc<Delivery>,
     /// Namespaces and permissions.
     pub policy: Arc<Policy>,
+    /// Who is kept out.
+    pub exclusions: Arc<View>,
+    /// When users were last there; `None`: that is not kept.
+    pub statuses: Option<Arc<dyn Statuses>>,
 }
 
 /// Why a gateway cannot be built.
@@ -52,10 +56,18 @@ pub enum BuildError {
 }
 
 /// The gateway, built and not running.
-#[derive(Debug)]
 pub struct Gateway {
     node: Arc<Node>,
-    endpoint: Option<Arc<Endpoint>>,
+    intercepts: Vec<Arc<dyn Intercept>>,
+    router: Router,
+}
+
+impl std::fmt::Debug for Gateway {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Gateway")
+            .field("node", &self.node)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Gateway {
@@ -85,31 +97,35 @@ impl Gateway {
             options: options(config)?,
             hub: Arc::clone(&deps.delivery.hub),
             engine: deps.engine,
-            verifier: Verifier::new(client)?,
+            verifier: Verifier::new(client, &gyre_fetch::World)?,
+            exclusions: deps.exclusions,
+            online: deps.statuses.map(Online::new),
             connections: Connections::default(),
+            sessions: Sessions::default(),
             wheel: Arc::new(Wheel::new(zero(parts))),
             clock: parts.clock.clone(),
             metrics: Arc::clone(&deps.delivery.metrics),
             tasks: parts.tasks.clone(),
             identity: Arc::clone(&parts.identity),
         });
-        let admission = Admission::new(
-            client.connection_limit.get(),
-            client.connection_rate_limit.get(),
-        );
-        let endpoint = if config.websocket.disabled {
-            None
-        } else {
-            Some(Arc::new(endpoint(config, &node, Arc::new(admission))?))
-        };
-        Ok(Self { node, endpoint })
+        let intercepts = intercepts(config, &node)?;
+        let router = endpoints::router(config, &node)?;
+        Ok(Self {
+            node,
+            intercepts,
+            router,
+        })
     }
 
-    /// What takes client connections over before hyper sees them, if the transport is on.
+    /// What takes client connections over before hyper sees them.
     #[must_use]
-    pub fn intercept(&self) -> Option<Arc<dyn Intercept>> {
-        let endpoint = Arc::clone(self.endpoint.as_ref()?);
-        Some(endpoint)
+    pub fn intercepts(&self) -> Vec<Arc<dyn Intercept>> {
+        self.intercepts.clone()
+    }
+
+    /// What clients ask beside their connections.
+    pub fn router(&self) -> Router {
+        self.router.clone()
     }
 
     /// The service that other processes, or others in this one, command connections through.
@@ -123,6 +139,10 @@ impl Gateway {
         let wheel = Arc::clone(&self.node.wheel);
         parts.tasks.spawn_background("timing wheel", wheel.run());
         gauges(&self.node, parts);
+        if self.node.online.is_some() {
+            let online = online::run(Arc::clone(&self.node));
+            parts.tasks.spawn_background("online users", online);
+        }
         let node = self.node;
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {
@@ -205,47 +225,29 @@ fn options(config: &Config) -> Result<Options, BuildError> {
     })
 }
 
-fn endpoint(
-    config: &Config,
-    node: &Arc<Node>,
-    admission: Arc<Admission>,
-) -> Result<Endpoint, BuildError> {
-    let options = &config.websocket;
-    let message_bytes_max = options
-        .message_size_limit
-        .get()
-        .unwrap_or(MESSAGE_BYTES_MAX);
-    let inflated_bytes_max = options
-        .decompressed_message_size_limit
-        .get()
-        .unwrap_or(10 * message_bytes_max);
-    // The option's range is 1 to 9.
-    let deflate_level = u8::try_from(options.compression_level).unwrap_or(9);
-    let settings = websocket::Settings {
-        message_bytes_max,
-        inflated_bytes_max,
-        deflate_level,
-        deflate_above_bytes: options.compression_min_size.get().unwrap_or(0),
-    };
-    let (compression, command_bytes_max) = if options.compression {
-        (Compression::Deflate, inflated_bytes_max)
-    } else {
-        (Compression::Off, message_bytes_max)
-    };
-    Ok(Endpoint {
+fn intercepts(config: &Config, node: &Arc<Node>) -> Result<Vec<Arc<dyn Intercept>>, BuildError> {
+    let client = &config.client;
+    let admission = Arc::new(Admission::new(
+        client.connection_limit.get(),
+        client.connection_rate_limit.get(),
+    ));
+    let origins = Arc::new(Origins::new(&client.allowed_origins)?);
+    let shared = Shared {
         node: Arc::clone(node),
         admission,
-        path: options.handler_prefix.trim_end_matches('/').to_owned(),
-        origins: Origins::new(&config.client.allowed_origins)?,
-        compression,
-        settings: Arc::new(settings),
-        limits: Limits {
-            command_bytes_max,
-            write_timeout: options
-                .write_timeout
-                .duration()
-                .unwrap_or(Duration::from_secs(1)),
-            deflate_level,
-        },
-    })
+        origins,
+    };
+    let mut intercepts: Vec<Arc<dyn Intercept>> = Vec::new();
+    if !config.websocket.disabled {
+        intercepts.push(Arc::new(endpoints::websocket(&config.websocket, &shared)));
+    }
+    if config.uni_websocket.enabled {
+        let endpoint = endpoints::uni_websocket(&config.uni_websocket, &shared);
+        intercepts.push(Arc::new(endpoint));
+    }
+    let streams = endpoints::streams(config, &shared);
+    if !streams.endpoints.is_empty() {
+        intercepts.push(Arc::new(streams));
+    }
+    Ok(intercepts)
 }

@@ -2,12 +2,15 @@
 
 use std::cell::Cell;
 
+use bytes::Bytes;
+
 use crate::handle::Item;
 use crate::websocket::decoder::Message;
 
 thread_local! {
     static ITEMS: Cell<Vec<Item>> = const { Cell::new(Vec::new()) };
     static MESSAGES: Cell<Vec<Message>> = const { Cell::new(Vec::new()) };
+    static FRAMES: Cell<Vec<Bytes>> = const { Cell::new(Vec::new()) };
 }
 
 /// Lends this thread's list of mailbox items, empty.
@@ -19,8 +22,17 @@ pub(super) fn with_items<R>(work: impl FnOnce(&mut Vec<Item>) -> R) -> R {
     result
 }
 
-/// Lends this thread's list of messages that were read, empty.
-pub(super) fn with_messages<R>(work: impl FnOnce(&mut Vec<Message>) -> R) -> R {
+/// Lends this thread's list of frames that were read, empty.
+pub(super) fn with_frames<R>(work: impl FnOnce(&mut Vec<Bytes>) -> R) -> R {
+    let mut frames = FRAMES.take();
+    let result = work(&mut frames);
+    frames.clear();
+    FRAMES.set(frames);
+    result
+}
+
+/// Lends this thread's list of WebSocket messages, empty.
+pub(crate) fn with_messages<R>(work: impl FnOnce(&mut Vec<Message>) -> R) -> R {
     let mut messages = MESSAGES.take();
     let result = work(&mut messages);
     messages.clear();

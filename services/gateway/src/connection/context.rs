@@ -6,6 +6,7 @@ use tokio::sync::oneshot;
 
 use crate::handle::Handle;
 use crate::node::Node;
+use crate::online;
 
 /// What effects may know and change of their connection, beside the session.
 #[derive(Debug)]
@@ -64,8 +65,14 @@ impl Context {
     /// Takes the connection out of the node's tables.
     pub(crate) fn leave(&self, node: &Node) {
         node.connections.leave(&self.handle);
+        if let Some(name) = &self.handle.session {
+            node.sessions.leave(name);
+        }
         if self.is_registered {
             node.metrics.actions.remove_client.inc();
+            if let Some(user) = self.handle.user() {
+                online::appear(node, user);
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use gyre_policy::Filter;
+use gyre_proto::api::FilterNode;
 use gyre_proto::gateway::Selector;
 use gyre_types::UserId;
 use tonic::Status;
@@ -11,28 +13,53 @@ use crate::handle::Handle;
 ///
 /// # Errors
 ///
-/// `INVALID_ARGUMENT` for what cannot select anything yet.
+/// `INVALID_ARGUMENT` for a filter that is none.
 pub(super) fn select(
     connections: &Connections,
     selector: &Selector,
 ) -> Result<Vec<Arc<Handle>>, Status> {
-    if selector.label_filter.is_some() {
-        return Err(Status::invalid_argument("connections have no labels yet"));
-    }
+    let filter = compile(selector.label_filter.as_ref())?;
     let mut handles = if selector.all_users && selector.user.is_empty() {
         connections.all()
     } else {
         connections.of(&UserId::new(&selector.user))
     };
-    handles.retain(|handle| is_meant(handle, selector));
+    handles.retain(|handle| is_meant(handle, selector) && passes(handle, filter.as_ref()));
     Ok(handles)
+}
+
+/// Whether the labels of a connection pass a filter, if there is one.
+pub(super) fn passes(handle: &Handle, filter: Option<&Filter>) -> bool {
+    filter.is_none_or(|filter| filter.matches(handle.labels()))
+}
+
+/// Makes a filter of labels ready.
+///
+/// # Errors
+///
+/// `INVALID_ARGUMENT`.
+pub(super) fn compile(node: Option<&FilterNode>) -> Result<Option<Filter>, Status> {
+    node.map(|node| Filter::compile(&filter_node(node)))
+        .transpose()
+        .map_err(|_bad| Status::invalid_argument("not a filter of labels"))
+}
+
+fn filter_node(node: &FilterNode) -> gyre_protocol::messages::FilterNode {
+    gyre_protocol::messages::FilterNode {
+        op: node.op.clone(),
+        key: node.key.clone(),
+        cmp: node.cmp.clone(),
+        val: node.val.clone(),
+        vals: node.vals.clone(),
+        nodes: node.nodes.iter().map(filter_node).collect(),
+    }
 }
 
 fn is_meant(handle: &Handle, selector: &Selector) -> bool {
     let client = handle.client.as_str();
     let is_client = selector.client.is_empty() || selector.client == client;
-    // Sessions have names on transports that only go down; there are none of those yet.
-    let is_session = selector.session.is_empty();
+    let is_session =
+        selector.session.is_empty() || handle.session.as_deref() == Some(&*selector.session);
     let is_spared = selector.whitelist.iter().any(|spared| spared == client);
     is_client && is_session && !is_spared
 }
@@ -93,5 +120,52 @@ mod tests {
             }),
             ["2"]
         );
+        // Without labels, every label is absent.
+        for (cmp, val, expected) in [
+            ("nex", "", &["1", "2"][..]),
+            ("ex", "", &[]),
+            ("eq", "pro", &[]),
+            ("neq", "pro", &["1", "2"]),
+        ] {
+            let label_filter = Some(FilterNode {
+                key: "tier".to_owned(),
+                cmp: cmp.to_owned(),
+                val: val.to_owned(),
+                ..FilterNode::default()
+            });
+            let selector = Selector {
+                label_filter,
+                ..ann()
+            };
+            assert_eq!(of(selector), expected, "{cmp}");
+        }
+    }
+
+    #[test]
+    fn a_session_is_its_secret_name() {
+        let handle = Handle::new(ClientId::new("1"), 1024).with_session(Some("secret"));
+        let selector = |client: &str, session: &str| Selector {
+            client: client.to_owned(),
+            session: session.to_owned(),
+            ..Selector::default()
+        };
+        assert!(is_meant(&handle, &selector("", "secret")));
+        assert!(is_meant(&handle, &selector("1", "secret")));
+        assert!(!is_meant(&handle, &selector("2", "secret")));
+        assert!(!is_meant(&handle, &selector("", "other")));
+        let nameless = Handle::new(ClientId::new("1"), 1024);
+        assert!(!is_meant(&nameless, &selector("", "secret")));
+        assert!(is_meant(&nameless, &selector("", "")));
+    }
+
+    #[test]
+    fn a_bad_filter_selects_nobody() {
+        let selector = Selector {
+            all_users: true,
+            label_filter: Some(FilterNode::default()),
+            ..Selector::default()
+        };
+        let refused = select(&Connections::default(), &selector).unwrap_err();
+        assert_eq!(refused.code(), tonic::Code::InvalidArgument);
     }
 }

@@ -1,36 +1,70 @@
-use gyre_auth::ConnectionClaims;
+use std::sync::Arc;
+
+use gyre_auth::{ConnectionClaims, TokenError};
 use gyre_policy::Source;
 use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::ConnectRequest;
-use gyre_session::{Completion, GrantedSubscription, Grants, RefreshBy, Refusal, TokenRefusal};
-use gyre_types::UserId;
+use gyre_session::{
+    Completion, GrantedSubscription, Grants, RefreshBy, Refusal, TokenMark, TokenRefusal,
+};
+use gyre_types::{Ticket, UserId};
 
-use super::tokens;
+use super::{Started, tokens};
 use crate::connection::Context;
+use crate::handle::Handle;
 use crate::node::Node;
 
 /// Says who connects: by token, else by a header that a proxy in front sets, else nobody.
-pub(super) fn run(node: &Node, context: &Context, request: Box<ConnectRequest>) -> Completion {
-    let outcome = if request.token.is_empty() {
-        without_token(node, context)
-    } else {
-        with_token(node, &request.token)
-    };
+pub(super) fn run(
+    node: &Arc<Node>,
+    context: &Context,
+    ticket: Ticket,
+    request: Box<ConnectRequest>,
+) -> Started {
+    if request.token.is_empty() {
+        let outcome = without_token(node, context);
+        return Started::Now(Completion::Authenticated(request, outcome.map(Box::new)));
+    }
+    let verified = node
+        .verifier
+        .verify_connection(&request.token, tokens::now(node));
+    let handle = Arc::clone(&context.handle);
+    match verified {
+        Err(TokenError::Pending(fetch)) => tokens::after(node, ticket, fetch, move |node| {
+            let verified = node
+                .verifier
+                .verify_connection_settled(&request.token, tokens::now(node));
+            completion(node, &handle, request, verified)
+        }),
+        verified => Started::Now(completion(node, &handle, request, verified)),
+    }
+}
+
+fn completion(
+    node: &Node,
+    handle: &Handle,
+    request: Box<ConnectRequest>,
+    verified: Result<ConnectionClaims, TokenError>,
+) -> Completion {
+    let outcome = with_token(node, handle, verified);
     Completion::Authenticated(request, outcome.map(Box::new))
 }
 
-fn with_token(node: &Node, token: &str) -> Result<Grants, Refusal> {
-    let now = node.clock.now().unix_seconds();
-    let claims =
-        node.verifier
-            .verify_connection(token, now)
-            .map_err(|error| match tokens::refusal(&error) {
-                TokenRefusal::Expired => Refusal::Error(Error::TOKEN_EXPIRED),
-                TokenRefusal::Invalid => Refusal::Disconnect(Disconnect::INVALID_TOKEN),
-            })?;
+fn with_token(
+    node: &Node,
+    handle: &Handle,
+    verified: Result<ConnectionClaims, TokenError>,
+) -> Result<Grants, Refusal> {
+    let mut claims = verified.map_err(|error| match tokens::refusal(&error) {
+        TokenRefusal::Expired | TokenRefusal::Revoked => Refusal::Error(Error::TOKEN_EXPIRED),
+        TokenRefusal::Invalid => Refusal::Disconnect(Disconnect::INVALID_TOKEN),
+        TokenRefusal::Blocked => Refusal::Disconnect(Disconnect::PERMISSION_DENIED),
+        TokenRefusal::Unavailable => Refusal::Error(Error::INTERNAL),
+    })?;
     if claims.user.is_empty() && node.options.refuses_anonymous_tokens {
         return Err(Refusal::Disconnect(Disconnect::PERMISSION_DENIED));
     }
+    handle.label(std::mem::take(&mut claims.labels));
     Ok(grants(node, claims))
 }
 
@@ -57,6 +91,7 @@ fn grants(node: &Node, claims: ConnectionClaims) -> Grants {
         refresh_by: RefreshBy::Client,
         subscriptions,
         may_ask: true,
+        token: TokenMark::new(&claims.token_id, claims.issued_at),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 use gyre_engine::{HistoryQuery, Order};
 use gyre_protocol::codes::Disconnect;
 use gyre_session::{Completion, Control, HistoryPart, HistoryRead, Stats};
-use gyre_types::{ChannelName, UserId};
+use gyre_types::ChannelName;
 
 use super::failure;
 use crate::handle::Handle;
@@ -73,12 +73,7 @@ pub(super) async fn presence_stats(node: &Node, channel: &ChannelName) -> Comple
 }
 
 /// Closes a user's other connections, if the channel's presence shows any.
-pub(super) async fn disconnect_others(
-    node: &Node,
-    own: &Arc<Handle>,
-    user: &UserId,
-    channel: &ChannelName,
-) {
+pub(super) async fn disconnect(node: &Node, others: &[Arc<Handle>], channel: &ChannelName) {
     match node.engine.presence.stats(channel).await {
         Ok(stats) if stats.clients == 0 => return,
         Ok(_) => {}
@@ -87,12 +82,10 @@ pub(super) async fn disconnect_others(
             return;
         }
     }
-    for other in node.connections.of(user) {
-        if !Arc::ptr_eq(&other, own) {
-            let command = Control::Disconnect(Disconnect::CONNECTION_LIMIT);
-            // Nobody waits for the outcome.
-            drop(crate::control::send(&other, command));
-        }
+    for other in others {
+        let command = Control::Disconnect(Disconnect::CONNECTION_LIMIT);
+        // Nobody waits for the outcome.
+        drop(crate::control::send(other, command));
     }
 }
 

@@ -11,6 +11,7 @@ use crate::node::Node;
 
 /// Enters hub, bus and presence, then reads history: from the first step on nothing is lost, for
 /// what arrives before the read is held back by the session.
+// hot path: command 5/5
 pub(super) async fn enter(node: &Node, handle: &Arc<Handle>, effect: Subscribe) -> Completion {
     let wants = if effect.wants_joins {
         Wants::Everything

@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gyre_engine::{PublishOptions, Retention};
-use gyre_protocol::messages::ClientInfo;
+use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_session::{Completion, Failure, Publish};
 use gyre_types::ChannelName;
 
@@ -28,8 +28,13 @@ pub(super) async fn publish(node: &Node, effect: Publish) -> Completion {
         idempotency_ttl: IDEMPOTENCY_TTL,
         version_epoch: "",
     };
+    let publication = Publication {
+        data: effect.data,
+        info: Some(effect.info),
+        ..Publication::default()
+    };
     let publish = gyre_engine::Publish {
-        publication: &effect.publication,
+        publication: &publication,
         options,
     };
     let published = node.engine.broker.publish(&effect.channel, publish).await;

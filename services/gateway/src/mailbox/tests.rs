@@ -53,6 +53,23 @@ fn costs_little_while_idle() {
 }
 
 #[test]
+fn what_is_urgent_overtakes() {
+    let owner = Owner::new(100);
+    for n in 0..6 {
+        owner.mailbox.offer(n, 10);
+    }
+    owner.mailbox.raise(Signal::Urgent);
+    let (signals, nothing) = owner.poll(0);
+    assert!(matches!(signals, Poll::Ready(signals) if signals.has(Signal::Urgent)));
+    assert_eq!(nothing, [0; 0]);
+    let mut pulled = Vec::new();
+    owner.mailbox.pull(&mut pulled, |n| n % 2 == 1);
+    assert_eq!((pulled, owner.mailbox.bytes()), (vec![1, 3, 5], 30));
+    assert_eq!(owner.poll(8), (NONE, vec![0, 2, 4]));
+    assert_eq!(owner.mailbox.bytes(), 0);
+}
+
+#[test]
 fn many_offers_wake_once() {
     let owner = Owner::new(100);
     assert!(owner.poll(8).0.is_pending());

@@ -22,7 +22,6 @@ use std::task::{Context, Poll, Waker, ready};
 use gyre_types::limits::CLOSE_HANDSHAKE_WAIT;
 use thiserror::Error;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use super::Settings;
@@ -57,7 +56,7 @@ pub enum ReadError {
     Io(#[from] io::Error),
 }
 
-/// One connection. `S` is a [`TcpStream`], or any other stream that carries the same bytes.
+/// One connection. `S` is a TCP stream, or any other stream that carries the same bytes.
 #[derive(Debug)]
 pub struct WebSocket<S> {
     io: S,
@@ -89,21 +88,20 @@ enum Phase {
     Closed,
 }
 
-impl WebSocket<TcpStream> {
-    /// Takes over a TCP connection and sends the answer to the upgrade. `early` is what the client
-    /// sent behind its request.
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Takes over a connection and sends the answer to the upgrade. `early` is what the client sent
+    /// behind its request. We gather what belongs together ourselves: a TCP stream has
+    /// `TCP_NODELAY` set.
     ///
     /// # Errors
     ///
     /// The socket's.
     pub fn accept(
-        stream: TcpStream,
+        stream: S,
         accepted: &Accepted,
         early: &[u8],
         settings: Arc<Settings>,
     ) -> io::Result<Self> {
-        // We gather what belongs together ourselves; the kernel need not wait for more.
-        stream.set_nodelay(true)?;
         let mut socket = Self::new(stream, accepted.compression(), early, settings);
         with_write(|staging| {
             staging.copied().extend_from_slice(&accepted.response());
@@ -186,7 +184,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     ///
     /// The socket's.
-    // hot path: delivery 6/6
     pub fn write<R>(&mut self, stage: impl FnOnce(&mut Frames<'_>) -> R) -> io::Result<R> {
         with_write(|staging| {
             let deflate = (self.compression == Compression::Deflate).then_some(&*self.settings);

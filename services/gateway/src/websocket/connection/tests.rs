@@ -332,7 +332,6 @@ async fn over_tcp() {
     let origins = crate::websocket::Origins::new(&["*"]).unwrap();
     let accepted = upgrade.accept(&origins, Compression::Off).unwrap();
     let mut socket = WebSocket::accept(server, &accepted, b"", Arc::default()).unwrap();
-    assert!(socket.get_ref().nodelay().unwrap());
     let mut head = vec![0; accepted.response().len()];
     client.read_exact(&mut head).await.unwrap();
     assert_eq!(head, accepted.response());

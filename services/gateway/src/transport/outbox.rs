@@ -2,10 +2,10 @@ use std::io;
 
 use bytes::Bytes;
 use gyre_protocol::Format;
-use gyre_session::{Message, Session};
+use gyre_runtime::Stream;
+use gyre_session::{Message, Session, Transport as Facts};
 use gyre_types::limits::FRAME_MESSAGES_MAX;
 use smallvec::SmallVec;
-use tokio::net::TcpStream;
 
 use crate::websocket::{Frames, Kind, WebSocket, deflate};
 
@@ -14,15 +14,17 @@ type Parts = SmallVec<[Bytes; FRAME_MESSAGES_MAX]>;
 /// Sends all messages that the session has: joined into frames, all frames with one write.
 pub(super) fn write(
     session: &mut Session,
-    transport: &mut WebSocket<TcpStream>,
-    format: Format,
+    socket: &mut WebSocket<Stream>,
+    facts: Facts,
     deflate_level: u8,
+    frame_messages_max: usize,
 ) -> io::Result<()> {
-    transport.write(|frames| {
+    socket.write(|frames| {
         let mut outbox = Outbox {
             frames,
             parts: Parts::new(),
-            format,
+            facts,
+            frame_messages_max,
         };
         while let Some(message) = session.poll_message() {
             outbox.add(&message, deflate_level);
@@ -34,7 +36,8 @@ pub(super) fn write(
 struct Outbox<'a, 'b> {
     frames: &'a mut Frames<'b>,
     parts: Parts,
-    format: Format,
+    facts: Facts,
+    frame_messages_max: usize,
 }
 
 impl Outbox<'_, '_> {
@@ -46,7 +49,7 @@ impl Outbox<'_, '_> {
                 self.frames.ping();
             }
             Message::Shared { .. } => {
-                let Some(encoded) = message.shared(self.format) else {
+                let Some(encoded) = message.shared(self.facts) else {
                     return;
                 };
                 if !self.frames.deflates(encoded.bytes().len()) {
@@ -55,14 +58,14 @@ impl Outbox<'_, '_> {
                 // A frame of its own, so that its compressed form serves all receivers.
                 self.end_frame();
                 let deflated = encoded.deflated(|bytes| deflate::message(bytes, deflate_level));
-                self.frames.deflated(kind(self.format), deflated);
+                self.frames.deflated(kind(self.facts.format), deflated);
             }
         }
     }
 
     fn join(&mut self, bytes: Bytes) {
         self.parts.push(bytes);
-        if self.parts.len() == FRAME_MESSAGES_MAX {
+        if self.parts.len() >= self.frame_messages_max {
             self.end_frame();
         }
     }
@@ -71,12 +74,12 @@ impl Outbox<'_, '_> {
         if self.parts.is_empty() {
             return;
         }
-        let separator = match self.format {
+        let separator = match self.facts.format {
             Format::Json => Some(b'\n'),
             Format::Protobuf => None,
         };
         self.frames
-            .message(kind(self.format), &self.parts, separator);
+            .message(kind(self.facts.format), &self.parts, separator);
         self.parts.clear();
     }
 }

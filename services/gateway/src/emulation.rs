@@ -1,0 +1,154 @@
+//! Commands of clients whose transport only goes down: they come by requests of their own.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use bytes::Bytes;
+use foldhash::fast::RandomState;
+use gyre_protocol::messages::EmulationRequest;
+use gyre_protocol::{Format, json};
+use hashbrown::HashMap;
+use http::header::{CONTENT_TYPE, HeaderName};
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http_body_util::{BodyExt, Limited};
+use parking_lot::Mutex;
+
+use crate::handle::{Handle, Item};
+use crate::node::Node;
+use crate::websocket::Origins;
+
+/// Sessions that commands can be sent to, by their secret names.
+#[derive(Debug, Default)]
+pub(crate) struct Sessions {
+    by_name: Mutex<HashMap<String, (Arc<Handle>, Format), RandomState>>,
+}
+
+impl Sessions {
+    pub(crate) fn enter(&self, name: &str, handle: &Arc<Handle>, format: Format) {
+        let mut by_name = self.by_name.lock();
+        by_name.insert(name.to_owned(), (Arc::clone(handle), format));
+    }
+
+    pub(crate) fn leave(&self, name: &str) {
+        self.by_name.lock().remove(name);
+    }
+
+    fn find(&self, name: &str) -> Option<(Arc<Handle>, Format)> {
+        self.by_name.lock().get(name).cloned()
+    }
+}
+
+/// What the endpoint needs.
+#[derive(Debug)]
+pub(crate) struct Emulation {
+    pub(crate) node: Arc<Node>,
+    pub(crate) origins: Arc<Origins>,
+    pub(crate) body_bytes_max: usize,
+}
+
+/// The endpoint at `path`.
+pub(crate) fn routes(path: &str, emulation: Emulation) -> Router {
+    Router::new()
+        .route(path, any(handle))
+        .with_state(Arc::new(emulation))
+}
+
+async fn handle(State(emulation): State<Arc<Emulation>>, request: Request<Body>) -> Response {
+    let cors = cors(&emulation.origins, request.headers());
+    let status = match *request.method() {
+        Method::OPTIONS => {
+            let mut response = StatusCode::NO_CONTENT.into_response();
+            response.headers_mut().extend(cors);
+            response.headers_mut().extend(preflight());
+            return response;
+        }
+        Method::POST => emulation.take(request).await,
+        _ => StatusCode::METHOD_NOT_ALLOWED,
+    };
+    let mut response = status.into_response();
+    response.headers_mut().extend(cors);
+    response
+}
+
+impl Emulation {
+    async fn take(&self, request: Request<Body>) -> StatusCode {
+        let is_binary = request
+            .headers()
+            .get(CONTENT_TYPE)
+            .is_some_and(|value| value == "application/octet-stream");
+        let format = if is_binary {
+            Format::Protobuf
+        } else {
+            Format::Json
+        };
+        let body = Limited::new(request.into_body(), self.body_bytes_max);
+        let Ok(body) = body.collect().await else {
+            return StatusCode::PAYLOAD_TOO_LARGE;
+        };
+        let Ok(request) = EmulationRequest::decode(format, &body.to_bytes()) else {
+            return StatusCode::BAD_REQUEST;
+        };
+        if request.node != self.node.identity.id {
+            return StatusCode::NOT_FOUND;
+        }
+        if let Some((handle, spoken)) = self.node.sessions.find(&request.session)
+            && let Some(frame) = frame(spoken, request.data)
+        {
+            let bytes = frame.len();
+            // A client that sends faster than its commands are worked on is slow in its own way.
+            handle.mailbox.offer(Item::Frame(frame), bytes);
+        }
+        StatusCode::NO_CONTENT
+    }
+}
+
+/// The commands, as the connection speaks: a JSON one has them in a JSON string.
+fn frame(spoken: Format, data: Bytes) -> Option<Bytes> {
+    match spoken {
+        Format::Protobuf => Some(data),
+        Format::Json => json::string_content(&data).map(Bytes::from),
+    }
+}
+
+fn cors(origins: &Origins, headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    use http::header;
+    if !origins.allows(headers) {
+        return Vec::new();
+    }
+    let origin = headers.get(header::ORIGIN).cloned();
+    let mut lines = vec![
+        (
+            header::ACCESS_CONTROL_ALLOW_ORIGIN,
+            origin.unwrap_or(HeaderValue::from_static("")),
+        ),
+        (
+            header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
+            HeaderValue::from_static("true"),
+        ),
+    ];
+    let wanted = headers
+        .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
+        .filter(|wanted| !wanted.is_empty() && *wanted != "null");
+    if let Some(wanted) = wanted {
+        lines.push((header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone()));
+    }
+    lines
+}
+
+fn preflight() -> [(HeaderName, HeaderValue); 2] {
+    use http::header;
+    [
+        (
+            header::ACCESS_CONTROL_MAX_AGE,
+            HeaderValue::from_static("300"),
+        ),
+        (
+            header::ACCESS_CONTROL_ALLOW_METHODS,
+            HeaderValue::from_static("POST, OPTIONS"),
+        ),
+    ]
+}

@@ -1,0 +1,238 @@
+//! Endpoints as the configuration has them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use gyre_config::streams::ConnectCodeToHttp;
+use gyre_config::{ByteSize, Config, Millis, UniWebSocket, WebSocket};
+use gyre_protocol::Envelope;
+use gyre_types::limits::FRAME_MESSAGES_MAX;
+use http::header::CONTENT_TYPE;
+
+use crate::admission::Admission;
+use crate::connection::Limits;
+use crate::emulation::{self, Emulation};
+use crate::endpoint::Endpoint;
+use crate::node::Node;
+use crate::service::BuildError;
+use crate::streams::{Endpoint as StreamEndpoint, Streams};
+use crate::transport::http_stream::Framing;
+use crate::transport::websocket::Ways;
+use crate::websocket::{Compression, Origins, Settings};
+
+/// Limit of a message where the option sets none. Unit: bytes. 4 MiB: what gRPC allows too.
+const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// How long one write over HTTP may take. One second, as over WebSocket.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// What all endpoints have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct Shared {
+    pub(crate) node: Arc<Node>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) origins: Arc<Origins>,
+}
+
+/// The options that both WebSocket endpoints have.
+struct Sizes {
+    compression: bool,
+    compression_level: u32,
+    compression_min: ByteSize,
+    message_max: ByteSize,
+    decompressed_max: ByteSize,
+    write_timeout: Millis,
+}
+
+/// `websocket`.
+pub(crate) fn websocket(options: &WebSocket, shared: &Shared) -> Endpoint {
+    let sizes = Sizes {
+        compression: options.compression,
+        compression_level: options.compression_level,
+        compression_min: options.compression_min_size,
+        message_max: options.message_size_limit,
+        decompressed_max: options.decompressed_message_size_limit,
+        write_timeout: options.write_timeout,
+    };
+    let (compression, settings, limits) = sizes.settings();
+    Endpoint {
+        node: Arc::clone(&shared.node),
+        admission: Arc::clone(&shared.admission),
+        path: path(&options.handler_prefix),
+        origins: Arc::clone(&shared.origins),
+        compression,
+        settings,
+        limits,
+        frame_messages_max: FRAME_MESSAGES_MAX,
+        ways: Ways::Both,
+        tells_disconnect: false,
+    }
+}
+
+/// `uni_websocket`.
+pub(crate) fn uni_websocket(options: &UniWebSocket, shared: &Shared) -> Endpoint {
+    let sizes = Sizes {
+        compression: options.compression,
+        compression_level: options.compression_level,
+        compression_min: options.compression_min_size,
+        message_max: options.message_size_limit,
+        decompressed_max: options.decompressed_message_size_limit,
+        write_timeout: options.write_timeout,
+    };
+    let (compression, settings, limits) = sizes.settings();
+    Endpoint {
+        node: Arc::clone(&shared.node),
+        admission: Arc::clone(&shared.admission),
+        path: path(&options.handler_prefix),
+        origins: Arc::clone(&shared.origins),
+        compression,
+        settings,
+        limits,
+        frame_messages_max: if options.join_push_messages {
+            FRAME_MESSAGES_MAX
+        } else {
+            1
+        },
+        ways: Ways::ToClient {
+            says_close: !options.disable_closing_handshake,
+        },
+        tells_disconnect: !options.disable_disconnect_push,
+    }
+}
+
+/// `http_stream`, `sse`, `uni_http_stream`, `uni_sse`: those that are on.
+pub(crate) fn streams(config: &Config, shared: &Shared) -> Streams {
+    let (lines, events) = (Framing::Lines, Framing::Events);
+    let (both, down) = (Envelope::Reply, Envelope::Bare);
+    let mut endpoints = Vec::new();
+    let mut add = |is_on: bool, prefix: &str, framing, envelope, size: ByteSize, on_refusal| {
+        if is_on {
+            endpoints.push(StreamEndpoint {
+                path: path(prefix),
+                framing,
+                envelope,
+                body_bytes_max: size.get().unwrap_or(MESSAGE_BYTES_MAX),
+                on_refusal,
+            });
+        }
+    };
+    let options = &config.http_stream;
+    let size = options.max_request_body_size;
+    add(
+        options.enabled,
+        &options.handler_prefix,
+        lines,
+        both,
+        size,
+        None,
+    );
+    let options = &config.sse;
+    let size = options.max_request_body_size;
+    add(
+        options.enabled,
+        &options.handler_prefix,
+        events,
+        both,
+        size,
+        None,
+    );
+    let options = &config.uni_http_stream;
+    let size = options.max_request_body_size;
+    let refusal = transforms(&options.connect_code_to_http_response);
+    add(
+        options.enabled,
+        &options.handler_prefix,
+        lines,
+        down,
+        size,
+        refusal,
+    );
+    let options = &config.uni_sse;
+    let size = options.max_request_body_size;
+    let refusal = transforms(&options.connect_code_to_http_response);
+    add(
+        options.enabled,
+        &options.handler_prefix,
+        events,
+        down,
+        size,
+        refusal,
+    );
+    let command_bytes_max = endpoints
+        .iter()
+        .map(|endpoint| endpoint.body_bytes_max)
+        .max();
+    Streams {
+        node: Arc::clone(&shared.node),
+        admission: Arc::clone(&shared.admission),
+        origins: Arc::clone(&shared.origins),
+        endpoints,
+        limits: Limits {
+            command_bytes_max: command_bytes_max.unwrap_or(MESSAGE_BYTES_MAX),
+            write_timeout: WRITE_TIMEOUT,
+        },
+    }
+}
+
+/// What hyper serves to clients: the emulation endpoint and `init`.
+pub(crate) fn router(config: &Config, node: &Arc<Node>) -> Result<Router, BuildError> {
+    let mut router = Router::new();
+    if config.http_stream.enabled || config.sse.enabled {
+        let emulation = Emulation {
+            node: Arc::clone(node),
+            origins: Arc::new(Origins::new(&config.client.allowed_origins)?),
+            body_bytes_max: config
+                .emulation
+                .max_request_body_size
+                .get()
+                .unwrap_or(MESSAGE_BYTES_MAX),
+        };
+        let path = path(&config.emulation.handler_prefix);
+        router = router.merge(emulation::routes(&path, emulation));
+    }
+    if config.init.enabled {
+        let path = path(&config.init.handler_prefix);
+        router = router.route(
+            &path,
+            get(async || ([(CONTENT_TYPE, "application/json")], "{}")),
+        );
+    }
+    Ok(router)
+}
+
+impl Sizes {
+    fn settings(&self) -> (Compression, Arc<Settings>, Limits) {
+        let message_bytes_max = self.message_max.get().unwrap_or(MESSAGE_BYTES_MAX);
+        let inflated_bytes_max = self
+            .decompressed_max
+            .get()
+            .unwrap_or(10 * message_bytes_max);
+        let settings = Settings {
+            message_bytes_max,
+            inflated_bytes_max,
+            // The option's range is 1 to 9.
+            deflate_level: u8::try_from(self.compression_level).unwrap_or(9),
+            deflate_above_bytes: self.compression_min.get().unwrap_or(0),
+        };
+        let (compression, command_bytes_max) = if self.compression {
+            (Compression::Deflate, inflated_bytes_max)
+        } else {
+            (Compression::Off, message_bytes_max)
+        };
+        let limits = Limits {
+            command_bytes_max,
+            write_timeout: self.write_timeout.duration().unwrap_or(WRITE_TIMEOUT),
+        };
+        (compression, Arc::new(settings), limits)
+    }
+}
+
+fn transforms(options: &ConnectCodeToHttp) -> Option<Arc<ConnectCodeToHttp>> {
+    options.enabled.then(|| Arc::new(options.clone()))
+}
+
+fn path(prefix: &str) -> String {
+    prefix.trim_end_matches('/').to_owned()
+}

@@ -1,0 +1,96 @@
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gyre_protocol::Envelope;
+use gyre_runtime::Head;
+use gyre_session::{Names, Session, Transport as Facts};
+use gyre_types::ClientId;
+use uuid::Uuid;
+
+use crate::connection::{Context, Driver, Limits, Parts};
+use crate::handle::Handle;
+use crate::mailbox::Signal;
+use crate::node::Node;
+use crate::transport::Transport;
+
+/// A connection that is about to be served: everything but its transport.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    node: Arc<Node>,
+    session: Session,
+    context: Context,
+    facts: Facts,
+}
+
+impl Opening {
+    /// Makes a session and enters its handle, so that a drain finds it from here on.
+    pub(crate) fn new(node: &Arc<Node>, facts: Facts, head: &Head) -> Self {
+        let id = Uuid::new_v4();
+        let client = ClientId::from(Arc::from(text(id).as_str()));
+        let is_reachable = facts.envelope == Envelope::Reply;
+        let name = (facts.tells_disconnect || !is_reachable).then(|| text(Uuid::new_v4()));
+        let handle = Handle::new(client.clone(), node.options.queue_bytes_max);
+        let handle = Arc::new(handle.with_session(name.as_deref()));
+        let settings = Arc::clone(&node.settings);
+        let random = id.as_u64_pair().0;
+        let mut session = Session::new(settings, facts, client, random, node.clock.now());
+        let context = Context::new(Arc::clone(&handle), user_of(node, head));
+        if let Some(name) = name {
+            if is_reachable {
+                node.sessions.enter(&name, &handle, facts.format);
+            }
+            session = session.with_names(Names {
+                session: name,
+                node: if is_reachable {
+                    node.identity.id.clone()
+                } else {
+                    String::new()
+                },
+            });
+        }
+        node.connections.wait(&handle);
+        if node.tasks.drain().is_draining() {
+            handle.mailbox.raise(Signal::Drain);
+        }
+        Self {
+            node: Arc::clone(node),
+            session,
+            context,
+            facts,
+        }
+    }
+
+    /// Takes everything back: the client has gone already.
+    pub(crate) fn give_up(self) {
+        self.context.leave(&self.node);
+    }
+
+    /// The driver over a transport, on which `unread` has come already, newest first.
+    pub(crate) fn driver<T: Transport>(
+        self,
+        transport: T,
+        limits: Limits,
+        unread: Vec<Bytes>,
+    ) -> Driver<T> {
+        let parts = Parts {
+            node: self.node,
+            session: self.session,
+            transport,
+            context: self.context,
+            facts: self.facts,
+            limits,
+        };
+        Driver::new(parts, unread)
+    }
+}
+
+fn user_of(node: &Node, head: &Head) -> Option<Box<str>> {
+    let name = node.options.user_id_header.as_ref()?;
+    head.header(name)
+        .filter(|user| !user.is_empty())
+        .map(Box::from)
+}
+
+fn text(id: Uuid) -> String {
+    id.as_hyphenated().to_string()
+}

@@ -1,0 +1,304 @@
+//! The stream endpoints over HTTP/1: HTTP streaming and server-sent events, both ways and only down.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use gyre_config::streams::ConnectCodeToHttp;
+use gyre_protocol::{Envelope, Format};
+use gyre_runtime::{Head, Intercept, OnExit, Taken};
+use gyre_session::Transport as Facts;
+use http::{Method, StatusCode, Version, header};
+use percent_encoding::percent_decode_str;
+
+use crate::admission::Admission;
+use crate::connection::{Driver, Limits};
+use crate::http::body::{self, BodyError};
+use crate::http::{self as short, cors};
+use crate::node::Node;
+use crate::opening::Opening;
+use crate::transport::http_stream::{Framing, Head as ResponseHead, HttpStream};
+use crate::websocket::Origins;
+
+/// What the reference answers when a client goes before its body has come. Not a standard status.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// Said of every stream: middle boxes shall neither keep nor delay it.
+const STREAM_HEADERS: &str = "X-Accel-Buffering: no\r\n\
+    Cache-Control: private, no-cache, no-store, must-revalidate, max-age=0\r\n\
+    Pragma: no-cache\r\nExpire: 0\r\n";
+
+/// One endpoint and its options.
+#[derive(Clone, Debug)]
+pub(crate) struct Endpoint {
+    pub(crate) path: String,
+    pub(crate) framing: Framing,
+    pub(crate) envelope: Envelope,
+    pub(crate) body_bytes_max: usize,
+    /// Set if a refused connect is answered with a status.
+    pub(crate) on_refusal: Option<Arc<ConnectCodeToHttp>>,
+}
+
+/// All stream endpoints, before hyper sees them.
+#[derive(Debug)]
+pub(crate) struct Streams {
+    pub(crate) node: Arc<Node>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) origins: Arc<Origins>,
+    pub(crate) endpoints: Vec<Endpoint>,
+    pub(crate) limits: Limits,
+}
+
+impl Intercept for Streams {
+    fn claims(&self, head: &Head) -> bool {
+        self.endpoint(head).is_some()
+    }
+
+    fn take(self: Arc<Self>, taken: Taken) {
+        let Some(endpoint) = self.endpoint(&taken.head).cloned() else {
+            return; // Claimed only if there is one.
+        };
+        let tasks = self.node.tasks.clone();
+        if self.admission.enter(self.node.clock.now().uptime).is_err() {
+            self.node.metrics.connection_limit.inc();
+            let response = short::plain(StatusCode::SERVICE_UNAVAILABLE, "Retry-After: 1\r\n");
+            return short::answer(&tasks, taken.stream, response.into_bytes());
+        }
+        let cors = cors::headers(&self.origins, &taken.head);
+        tasks.spawn("connection", OnExit::Ignore, async move {
+            // In a box: reading the request is soon over, and would lie in the task for ever.
+            let prepared = Box::pin(self.prepare(endpoint, taken, cors)).await;
+            if let Some(driver) = prepared {
+                self.node.metrics.connections_inflight.inc();
+                driver.run().await;
+                self.node.metrics.connections_inflight.dec();
+            }
+            self.admission.leave();
+        });
+    }
+}
+
+/// Why a request gets a short answer instead of a stream.
+struct Refused {
+    status: StatusCode,
+    headers: &'static str,
+}
+
+impl From<StatusCode> for Refused {
+    fn from(status: StatusCode) -> Self {
+        Self {
+            status,
+            headers: "",
+        }
+    }
+}
+
+impl Streams {
+    fn endpoint(&self, head: &Head) -> Option<&Endpoint> {
+        let path = head.path();
+        self.endpoints.iter().find(|endpoint| endpoint.path == path)
+    }
+
+    async fn prepare(
+        &self,
+        endpoint: Endpoint,
+        mut taken: Taken,
+        cors: String,
+    ) -> Option<Box<Driver<HttpStream>>> {
+        match first_frame(&endpoint, &mut taken).await {
+            Ok(frame) => self.open(&endpoint, taken, cors, frame),
+            Err(Refused { status, headers }) => {
+                let text = if status == StatusCode::NO_CONTENT {
+                    format!("HTTP/1.1 204 No Content\r\n{cors}{headers}Connection: close\r\n\r\n")
+                } else {
+                    short::plain(status, &format!("{cors}{headers}"))
+                };
+                short::answer(&self.node.tasks, taken.stream, text.into_bytes());
+                None
+            }
+        }
+    }
+
+    fn open(
+        &self,
+        endpoint: &Endpoint,
+        taken: Taken,
+        cors: String,
+        frame: Bytes,
+    ) -> Option<Box<Driver<HttpStream>>> {
+        let facts = Facts {
+            format: format(endpoint, &taken.head),
+            envelope: endpoint.envelope,
+            app_pings: true,
+            tells_disconnect: true,
+        };
+        let is_chunked = taken.head.version >= Version::HTTP_11;
+        let head = ResponseHead {
+            bytes: response_head(endpoint, is_chunked, &cors).into_bytes(),
+            cors,
+            on_refusal: endpoint.on_refusal.clone(),
+        };
+        let opening = Opening::new(&self.node, facts, &taken.head);
+        let begun = HttpStream::begin(taken.stream, facts, endpoint.framing, is_chunked, head);
+        let transport = match begun {
+            Ok(transport) => transport,
+            Err(error) => {
+                opening.give_up();
+                tracing::debug!(peer = %taken.peer, %error, "lost before it was accepted");
+                return None;
+            }
+        };
+        self.node.metrics.connections_accepted.inc();
+        Some(Box::new(opening.driver(
+            transport,
+            self.limits,
+            vec![frame],
+        )))
+    }
+}
+
+/// The request's commands, or the connect request of a unidirectional client.
+async fn first_frame(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, Refused> {
+    let method = &taken.head.method;
+    let takes_get = endpoint.framing == Framing::Events;
+    if *method == Method::POST {
+        let frame = post_body(endpoint, taken).await?;
+        return checked(endpoint, frame);
+    }
+    if *method == Method::OPTIONS && !takes_get {
+        return Err(Refused {
+            status: StatusCode::NO_CONTENT,
+            headers: cors::PREFLIGHT,
+        });
+    }
+    if *method != Method::GET || !takes_get {
+        return Err(StatusCode::METHOD_NOT_ALLOWED.into());
+    }
+    match (
+        parameter(taken.head.query(), "cf_connect"),
+        endpoint.envelope,
+    ) {
+        (Some(text), _) if !text.is_empty() => checked(endpoint, text),
+        (_, Envelope::Bare) => Ok(Bytes::from_static(b"{}")),
+        (_, Envelope::Reply) => Err(StatusCode::BAD_REQUEST.into()),
+    }
+}
+
+async fn post_body(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, Refused> {
+    let early = std::mem::take(&mut taken.rest);
+    let read = body::read(
+        &mut taken.stream,
+        &taken.head,
+        early,
+        endpoint.body_bytes_max,
+    );
+    read.await.map_err(|error| match error {
+        BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE.into(),
+        BodyError::Malformed => StatusCode::BAD_REQUEST.into(),
+        BodyError::Broken => StatusCode::from_u16(CLIENT_CLOSED_REQUEST)
+            .unwrap_or(StatusCode::BAD_REQUEST)
+            .into(),
+    })
+}
+
+/// A unidirectional client learns at once that its request is none.
+fn checked(endpoint: &Endpoint, frame: Bytes) -> Result<Bytes, Refused> {
+    if endpoint.envelope == Envelope::Bare
+        && gyre_protocol::messages::ConnectRequest::decode(Format::Json, &frame).is_err()
+    {
+        return Err(StatusCode::BAD_REQUEST.into());
+    }
+    Ok(frame)
+}
+
+fn format(endpoint: &Endpoint, head: &Head) -> Format {
+    let is_binary = head.header(&header::CONTENT_TYPE) == Some("application/octet-stream");
+    let may_be_binary = endpoint.framing == Framing::Lines && endpoint.envelope == Envelope::Reply;
+    if is_binary && may_be_binary {
+        Format::Protobuf
+    } else {
+        Format::Json
+    }
+}
+
+fn response_head(endpoint: &Endpoint, is_chunked: bool, cors: &str) -> String {
+    let content_type = match endpoint.framing {
+        Framing::Lines => "text/plain; charset=utf-8",
+        Framing::Events => "text/event-stream; charset=utf-8",
+    };
+    let encoding = if is_chunked {
+        "Transfer-Encoding: chunked\r\n"
+    } else {
+        ""
+    };
+    // Nothing else is served after a stream, and a client that keeps connections has to know.
+    let mut head = format!(
+        "HTTP/1.1 200 OK\r\n{cors}Content-Type: {content_type}\r\n{STREAM_HEADERS}\
+         Connection: close\r\n{encoding}\r\n"
+    );
+    if endpoint.framing == Framing::Events {
+        // Something to flush, so that the client knows that it is through.
+        head.push_str(if is_chunked { "2\r\n\r\n\r\n" } else { "\r\n" });
+    }
+    head
+}
+
+/// The first parameter of this name in a query, decoded.
+pub(crate) fn parameter(query: &str, name: &str) -> Option<Bytes> {
+    let pairs = query.split('&').filter_map(|pair| pair.split_once('='));
+    let (_, value) = pairs.into_iter().find(|(key, _)| *key == name)?;
+    let spaced = value.replace('+', " ");
+    Some(percent_decode_str(&spaced).collect::<Vec<u8>>().into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parameters_are_decoded_and_the_first_counts() {
+        let query = "a=1&cf_connect=%7B%22id%22%3A1%7D+&cf_connect=2&b";
+        assert_eq!(parameter(query, "cf_connect").unwrap(), r#"{"id":1} "#);
+        assert_eq!(parameter(query, "b"), None);
+        assert_eq!(parameter("", "cf_connect"), None);
+    }
+
+    #[test]
+    fn a_stream_of_events_begins_with_something_to_flush() {
+        let endpoint = endpoint(Framing::Events, Envelope::Bare);
+        let head = response_head(&endpoint, true, "");
+        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"));
+        assert!(head.contains("Content-Type: text/event-stream; charset=utf-8\r\n"));
+        assert!(
+            head.ends_with("Transfer-Encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),
+            "{head}"
+        );
+        assert!(response_head(&endpoint, false, "").ends_with("close\r\n\r\n\r\n"));
+    }
+
+    #[test]
+    fn a_unidirectional_request_is_checked_at_the_door() {
+        let down = endpoint(Framing::Lines, Envelope::Bare);
+        assert!(checked(&down, Bytes::from_static(b"{}")).is_ok());
+        assert!(checked(&down, Bytes::from_static(b"null")).is_ok());
+        for bad in [&b""[..], b"{", b"[]"] {
+            let refused = checked(&down, Bytes::from_static(bad));
+            assert_eq!(
+                refused.map_err(|refused| refused.status),
+                Err(StatusCode::BAD_REQUEST)
+            );
+        }
+        // Over a stream that goes both ways the answer is on the stream.
+        let both = endpoint(Framing::Lines, Envelope::Reply);
+        assert!(checked(&both, Bytes::from_static(b"{")).is_ok());
+    }
+
+    fn endpoint(framing: Framing, envelope: Envelope) -> Endpoint {
+        Endpoint {
+            path: "/s".to_owned(),
+            framing,
+            envelope,
+            body_bytes_max: 100,
+            on_refusal: None,
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use gyre_protocol::codes::Disconnect;
+use gyre_runtime::Stream;
+use gyre_session::{Session, Transport as Facts};
+
+use super::{Ended, Transport, outbox};
+use crate::connection::with_messages;
+use crate::websocket::WebSocket;
+
+/// WebSocket, both ways or only to the client.
+#[derive(Debug)]
+pub(crate) struct WebSocketTransport {
+    socket: WebSocket<Stream>,
+    facts: Facts,
+    deflate_level: u8,
+    /// Messages of the protocol in one frame.
+    frame_messages_max: usize,
+    ways: Ways,
+}
+
+/// What differs between the WebSocket endpoints.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Ways {
+    /// Frames of commands come in.
+    Both,
+    /// Nothing counts that comes in after the connect request.
+    ToClient {
+        /// Whether the close frame is sent.
+        says_close: bool,
+    },
+}
+
+impl WebSocketTransport {
+    pub(crate) const fn new(
+        socket: WebSocket<Stream>,
+        facts: Facts,
+        deflate_level: u8,
+        frame_messages_max: usize,
+        ways: Ways,
+    ) -> Self {
+        Self {
+            socket,
+            facts,
+            deflate_level,
+            frame_messages_max,
+            ways,
+        }
+    }
+}
+
+impl Transport for WebSocketTransport {
+    fn name(&self) -> &'static str {
+        match self.ways {
+            Ways::Both => "websocket",
+            Ways::ToClient { .. } => "uni_websocket",
+        }
+    }
+
+    fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        frames: &mut Vec<Bytes>,
+    ) -> Poll<Result<(), Ended>> {
+        with_messages(|messages| {
+            let read = self.socket.poll_read(cx, messages);
+            frames.extend(messages.drain(..).map(|message| message.bytes));
+            read.map_err(Ended::from)
+        })
+    }
+
+    fn take_pong(&mut self) -> bool {
+        self.socket.take_pong()
+    }
+
+    // hot path: delivery 6/6
+    fn write(&mut self, session: &mut Session) -> io::Result<()> {
+        outbox::write(
+            session,
+            &mut self.socket,
+            self.facts,
+            self.deflate_level,
+            self.frame_messages_max,
+        )
+    }
+
+    fn is_pending(&self) -> bool {
+        self.socket.is_pending()
+    }
+
+    fn sent_bytes(&self) -> u64 {
+        self.socket.sent_bytes()
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.socket.poll_flush(cx)
+    }
+
+    fn close(self, disconnect: &Disconnect) -> impl Future<Output = ()> + Send {
+        let code = match self.ways {
+            Ways::ToClient { says_close: false } => 0, // Not a code: closes without a frame.
+            Ways::Both | Ways::ToClient { says_close: true } => {
+                u16::try_from(disconnect.code).unwrap_or(0)
+            }
+        };
+        self.socket.close(code, &disconnect.reason)
+    }
+}
