@@ -66,6 +66,8 @@ errors! {
     UnknownChannel = 102 "unknown channel" NOT_FOUND NotFound;
     /// No such method, or no such thing.
     NotFound = 104 "not found" NOT_FOUND NotFound;
+    /// As many are there as there may be.
+    LimitExceeded = 106 "limit exceeded" TOO_MANY_REQUESTS ResourceExhausted;
     /// The request cannot be right.
     BadRequest = 107 "bad request" BAD_REQUEST InvalidArgument;
     /// The feature is off, or not there yet.
@@ -94,6 +96,19 @@ impl Error {
                 tracing::warn!(%error, "the engine failed a call of the server API");
                 Self::Internal
             }
+        }
+    }
+
+    /// What a backend sees of the store's failure; what it does not see is logged.
+    pub(crate) fn of_store(error: &gyre_store::Error) -> Self {
+        let error_to_log: &(dyn std::error::Error + 'static) = error;
+        tracing::warn!(
+            error = error_to_log,
+            "the store failed a call of the server API"
+        );
+        match error {
+            gyre_store::Error::Full(_) => Self::LimitExceeded,
+            gyre_store::Error::Database(_) | gyre_store::Error::Stopped => Self::Internal,
         }
     }
 

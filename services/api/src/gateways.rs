@@ -14,6 +14,12 @@ use crate::error::Error;
 /// Longest wait for a gateway. 5 s: it only hands the command to its connections.
 const COMMAND_WAIT_MAX: Duration = Duration::from_secs(5);
 
+/// Longest wait for a page of a survey. 10 s: every connection of the page is asked.
+const SURVEY_WAIT_MAX: Duration = Duration::from_secs(10);
+
+/// Longest page of a survey. Unit: bytes. 64 MiB: a thousand connections with what belongs to them.
+const PAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
+
 /// Tries of a command. 2: a connection that broke is made anew by the second one.
 const TRIES_MAX: u32 = 2;
 
@@ -21,6 +27,7 @@ const TRIES_MAX: u32 = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Gateways {
     client: GatewayServiceClient<Link>,
+    surveys: GatewayServiceClient<Link>,
     random: SystemRandom,
 }
 
@@ -59,14 +66,18 @@ commands! {
     disconnect DisconnectRequest;
     /// Changes when connections expire.
     refresh RefreshRequest;
+    /// Ends what rests on void tokens.
+    revoke RevokeRequest;
 }
 
 impl Gateways {
     /// The gateways at the end of a link.
     pub(crate) fn new(link: Link) -> Self {
-        let link = gyre_rpc::with_deadline(link, COMMAND_WAIT_MAX);
+        let surveys = gyre_rpc::with_deadline(link.clone(), SURVEY_WAIT_MAX);
+        let commands = gyre_rpc::with_deadline(link, COMMAND_WAIT_MAX);
         Self {
-            client: GatewayServiceClient::new(link),
+            client: GatewayServiceClient::new(commands),
+            surveys: GatewayServiceClient::new(surveys).max_decoding_message_size(PAGE_BYTES_MAX),
             random: SystemRandom::new(),
         }
     }
@@ -79,6 +90,36 @@ impl Gateways {
                 async move { client.info(gateway::InfoRequest {}).await }
             });
             Ok(answer.await?.node.into_iter().collect())
+        })
+    }
+
+    /// A page of the channels of every gateway. If one does not answer, there is no answer.
+    pub(crate) fn channels(
+        &self,
+        request: gateway::ChannelsRequest,
+    ) -> BoxFuture<'_, Result<Vec<gateway::ChannelsResponse>, Error>> {
+        Box::pin(async move {
+            let answer = again(|| {
+                let mut client = self.surveys.clone();
+                let request = request.clone();
+                async move { client.channels(request).await }
+            });
+            Ok(vec![answer.await?])
+        })
+    }
+
+    /// The same of their connections.
+    pub(crate) fn connections(
+        &self,
+        request: gateway::ConnectionsRequest,
+    ) -> BoxFuture<'_, Result<Vec<gateway::ConnectionsResponse>, Error>> {
+        Box::pin(async move {
+            let answer = again(|| {
+                let mut client = self.surveys.clone();
+                let request = request.clone();
+                async move { client.connections(request).await }
+            });
+            Ok(vec![answer.await?])
         })
     }
 

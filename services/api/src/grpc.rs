@@ -1,3 +1,9 @@
+//! gRPC: from messages to methods and back, and what every call passes on the way.
+
+pub(crate) mod compression;
+pub(crate) mod deadline;
+pub(crate) mod guard;
+
 use std::sync::Arc;
 
 use gyre_config::api::ErrorMode;

@@ -1,5 +1,8 @@
 //! The API over HTTP: `POST <prefix>/<method>` with JSON in and out.
 
+pub(crate) mod body;
+mod legacy;
+
 use std::sync::Arc;
 
 use axum::Router;
@@ -12,10 +15,10 @@ use gyre_config::api::ErrorMode;
 use gyre_mapping::BatchRequest;
 use http::{HeaderValue, StatusCode, header};
 
-use crate::body::{self, BodyError};
+use self::body::BodyError;
+use crate::bearer::{self, Bearer};
 use crate::error::Error;
 use crate::keys::Keys;
-use crate::legacy;
 use crate::methods::{Method, MethodId, Methods, batch, for_each_method, rows};
 use crate::metrics::Protocol;
 use crate::mode;
@@ -25,6 +28,7 @@ use crate::mode;
 pub(crate) struct Http {
     pub(crate) methods: Arc<Methods>,
     pub(crate) keys: Arc<Keys>,
+    pub(crate) bearer: Option<Bearer>,
     pub(crate) mode: ErrorMode,
 }
 
@@ -80,7 +84,9 @@ impl Http {
     async fn serve(self, route: Route, request: Request) -> Response {
         let metrics = &self.methods.metrics;
         let (headers, query) = (request.headers(), request.uri().query());
-        if !self.keys.admit_http(headers, query) {
+        if !self.keys.admit_http(headers, query)
+            && !bearer::admit(self.bearer.as_ref(), headers).await
+        {
             let refusal = Error::Unauthorized;
             metrics.count_error(Protocol::Http, route.name(), refusal.label());
             tracing::debug!(method = route.name(), "a call without the key");

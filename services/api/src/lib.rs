@@ -9,20 +9,20 @@
 
 #![forbid(unsafe_code)]
 
-mod body;
+mod bearer;
 mod error;
 mod gateways;
 mod grpc;
-mod guard;
 mod http;
 mod keys;
-mod legacy;
 mod methods;
 mod metrics;
 mod mode;
 mod service;
+mod swagger;
 
 #[cfg(test)]
 mod tests;
 
 pub use service::{Api, BuildError, Config, Deps};
+pub use swagger::swagger;

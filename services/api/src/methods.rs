@@ -4,28 +4,42 @@
 //! file below and the word `ready` in its row.
 
 pub(crate) mod batch;
+mod block_user;
 mod broadcast;
 mod channel;
+mod channels;
+mod connections;
+mod delete_user_status;
 mod disconnect;
+mod exclusion;
+mod get_user_status;
 mod history;
 mod history_remove;
 mod info;
+mod invalidate_user_tokens;
+mod pages;
 mod payload;
 mod presence;
 mod presence_stats;
 mod publish;
 mod refresh;
+mod revoke_token;
 mod rpc;
 mod selector;
+mod status;
 mod subscribe;
+mod unblock_user;
 mod unsubscribe;
+mod update_user_status;
 
 use std::sync::Arc;
 
-use gyre_engine::{Broker, Presence};
+use gyre_engine::{Broker, Presence, Statuses};
 use gyre_mapping::Message;
 use gyre_policy::Policy;
 use gyre_proto::api::{self, Reply};
+use gyre_store::Access;
+use gyre_telemetry::traces;
 
 use crate::error::Error;
 use crate::gateways::Gateways;
@@ -53,7 +67,7 @@ macro_rules! for_each_method {
             Info info 9 ready: InfoRequest InfoResponse InfoResult;
             Rpc rpc 10 ready: RpcRequest RpcResponse RpcResult;
             Refresh refresh 12 ready: RefreshRequest RefreshResponse RefreshResult;
-            Channels channels 8 later: ChannelsRequest ChannelsResponse ChannelsResult;
+            Channels channels 8 ready: ChannelsRequest ChannelsResponse ChannelsResult;
             MapPublish map_publish 33 later: MapPublishRequest MapPublishResponse MapPublishResult;
             MapRemove map_remove 34 later: MapRemoveRequest MapRemoveResponse MapRemoveResult;
             MapReadState map_read_state 35 later: MapReadStateRequest MapReadStateResponse MapReadStateResult;
@@ -61,14 +75,14 @@ macro_rules! for_each_method {
             MapStats map_stats 37 later: MapStatsRequest MapStatsResponse MapStatsResult;
             MapClear map_clear 38 later: MapClearRequest MapClearResponse MapClearResult;
             SharedPollPublish shared_poll_publish 39 later: SharedPollPublishRequest SharedPollPublishResponse SharedPollPublishResult;
-            Connections connections 14 later: ConnectionsRequest ConnectionsResponse ConnectionsResult;
-            UpdateUserStatus update_user_status 15 later: UpdateUserStatusRequest UpdateUserStatusResponse UpdateUserStatusResult;
-            GetUserStatus get_user_status 16 later: GetUserStatusRequest GetUserStatusResponse GetUserStatusResult;
-            DeleteUserStatus delete_user_status 17 later: DeleteUserStatusRequest DeleteUserStatusResponse DeleteUserStatusResult;
-            BlockUser block_user 18 later: BlockUserRequest BlockUserResponse BlockUserResult;
-            UnblockUser unblock_user 19 later: UnblockUserRequest UnblockUserResponse UnblockUserResult;
-            RevokeToken revoke_token 20 later: RevokeTokenRequest RevokeTokenResponse RevokeTokenResult;
-            InvalidateUserTokens invalidate_user_tokens 21 later: InvalidateUserTokensRequest InvalidateUserTokensResponse InvalidateUserTokensResult;
+            Connections connections 14 ready: ConnectionsRequest ConnectionsResponse ConnectionsResult;
+            UpdateUserStatus update_user_status 15 ready: UpdateUserStatusRequest UpdateUserStatusResponse UpdateUserStatusResult;
+            GetUserStatus get_user_status 16 ready: GetUserStatusRequest GetUserStatusResponse GetUserStatusResult;
+            DeleteUserStatus delete_user_status 17 ready: DeleteUserStatusRequest DeleteUserStatusResponse DeleteUserStatusResult;
+            BlockUser block_user 18 ready: BlockUserRequest BlockUserResponse BlockUserResult;
+            UnblockUser unblock_user 19 ready: UnblockUserRequest UnblockUserResponse UnblockUserResult;
+            RevokeToken revoke_token 20 ready: RevokeTokenRequest RevokeTokenResponse RevokeTokenResult;
+            InvalidateUserTokens invalidate_user_tokens 21 ready: InvalidateUserTokensRequest InvalidateUserTokensResponse InvalidateUserTokensResult;
             DeviceRegister device_register 22 later: DeviceRegisterRequest DeviceRegisterResponse DeviceRegisterResult;
             DeviceUpdate device_update 23 later: DeviceUpdateRequest DeviceUpdateResponse DeviceUpdateResult;
             DeviceRemove device_remove 24 later: DeviceRemoveRequest DeviceRemoveResponse DeviceRemoveResult;
@@ -91,6 +105,9 @@ pub(crate) struct Methods {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) presence: Arc<dyn Presence>,
     pub(crate) policy: Arc<Policy>,
+    pub(crate) access: Access,
+    /// `None`: they are not kept.
+    pub(crate) statuses: Option<Arc<dyn Statuses>>,
     pub(crate) gateways: Gateways,
     pub(crate) metrics: Metrics,
 }
@@ -105,6 +122,7 @@ impl Methods {
         let _timer = self.metrics.start(protocol, M::ID);
         let answer = M::run(self, protocol, request).await;
         if let Err(error) = &answer {
+            traces::failed(error.label());
             self.metrics
                 .count_error(protocol, M::ID.name(), error.label());
         }

@@ -2,10 +2,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use gyre_config::api::{GrpcApi, HttpApi};
-use gyre_engine::Engine;
+use gyre_engine::{Engine, Statuses};
 use gyre_policy::Policy;
 use gyre_proto::api::centrifugo_api_server::CentrifugoApiServer;
 use gyre_rpc::Link;
+use gyre_runtime::Clock;
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 use tonic::codec::CompressionEncoding;
 use tonic::server::NamedService;
@@ -13,10 +15,13 @@ use tonic::service::Routes;
 use tonic_health::ServingStatus;
 use tonic_health::server::HealthReporter;
 
-use crate::body::BODY_BYTES_MAX;
+use crate::bearer::Bearer;
 use crate::gateways::Gateways;
 use crate::grpc::Grpc;
-use crate::guard::Guard;
+use crate::grpc::compression::Mirror;
+use crate::grpc::deadline::Deadline;
+use crate::grpc::guard::{Doors, Guard};
+use crate::http::body::BODY_BYTES_MAX;
 use crate::http::{self, Http};
 use crate::keys::Keys;
 use crate::methods::Methods;
@@ -41,10 +46,16 @@ pub struct Deps {
     pub engine: Engine,
     /// Namespaces and their options.
     pub policy: Arc<Policy>,
+    /// Who is kept out.
+    pub access: Access,
+    /// When users were last there; `None`: that is not kept.
+    pub statuses: Option<Arc<dyn Statuses>>,
     /// Where `gyre.gateway.v1` answers.
     pub gateways: Link,
     /// Where metrics are entered.
     pub telemetry: Registry,
+    /// What callers' tokens are held against.
+    pub clock: Clock,
 }
 
 /// Why the API cannot be built.
@@ -55,6 +66,12 @@ pub enum BuildError {
         "grpc_api is enabled without a key: set grpc_api.key, or grpc_api.insecure to let everybody call"
     )]
     GrpcWithoutKey,
+    /// Bearer tokens are to be verified, and nobody said by whose keys.
+    #[error("jwks of http_api or grpc_api is enabled without an endpoint")]
+    JwksWithoutEndpoint,
+    /// TLS to the key set cannot be set up as configured.
+    #[error("TLS in jwks of http_api or grpc_api")]
+    JwksTls(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The system has no randomness.
     #[error("the system has no randomness")]
     Randomness,
@@ -89,15 +106,17 @@ impl Api {
             broker: deps.engine.broker,
             presence: deps.engine.presence,
             policy: deps.policy,
+            access: deps.access,
+            statuses: deps.statuses,
             gateways: Gateways::new(deps.gateways),
             metrics: Metrics::new(&deps.telemetry)?,
         });
         warn_of_doors(config);
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_serving::<CentrifugoApiServer<Grpc>>().await;
-        let http = http_routes(&config.http_api, &methods)?;
+        let http = http_routes(&config.http_api, &methods, &deps.clock)?;
         let grpc = match config.grpc_api.enabled {
-            true => Some(grpc_routes(&config.grpc_api, methods)?.add_service(health)),
+            true => Some(grpc_routes(&config.grpc_api, methods, &deps.clock)?.add_service(health)),
             false => None,
         };
         Ok(Self {
@@ -135,20 +154,33 @@ impl Api {
 }
 
 fn warn_of_doors(config: &Config) {
-    if !config.http_api.disabled && config.http_api.insecure {
-        tracing::warn!("http_api.insecure: everybody may call the server API over HTTP");
-    }
-    if !config.http_api.disabled && !config.http_api.insecure && config.http_api.key.is_empty() {
-        tracing::warn!(
-            "http_api.key is not set: every call of the server API over HTTP is refused"
-        );
+    if let Some(warning) = http_door(&config.http_api) {
+        tracing::warn!("{warning}");
     }
     if config.grpc_api.enabled && config.grpc_api.insecure {
         tracing::warn!("grpc_api.insecure: everybody may call the server API over gRPC");
     }
 }
 
-fn http_routes(config: &HttpApi, methods: &Arc<Methods>) -> Result<Option<Router>, BuildError> {
+/// What an operator should know of how the HTTP API is guarded.
+fn http_door(config: &HttpApi) -> Option<&'static str> {
+    let is_locked = config.key.is_empty() && !config.jwks.enabled;
+    if config.disabled {
+        None
+    } else if config.insecure {
+        Some("http_api.insecure: everybody may call the server API over HTTP")
+    } else if is_locked {
+        Some("http_api.key is not set: every call of the server API over HTTP is refused")
+    } else {
+        None
+    }
+}
+
+fn http_routes(
+    config: &HttpApi,
+    methods: &Arc<Methods>,
+    clock: &Clock,
+) -> Result<Option<Router>, BuildError> {
     if config.disabled {
         return Ok(None);
     }
@@ -156,18 +188,25 @@ fn http_routes(config: &HttpApi, methods: &Arc<Methods>) -> Result<Option<Router
     let http = Http {
         methods: Arc::clone(methods),
         keys: Arc::new(keys),
+        bearer: Bearer::new(&config.jwks, &gyre_fetch::World, clock)?,
         mode: config.error_mode,
     };
     Ok(Some(http::router(&http, &config.handler_prefix)))
 }
 
 /// The API and its description, behind the key.
-fn grpc_routes(config: &GrpcApi, methods: Arc<Methods>) -> Result<Routes, BuildError> {
+fn grpc_routes(
+    config: &GrpcApi,
+    methods: Arc<Methods>,
+    clock: &Clock,
+) -> Result<Routes, BuildError> {
     let keys = Keys::new(&config.key, config.insecure).map_err(|_| BuildError::Randomness)?;
-    if matches!(keys, Keys::Closed) {
+    let bearer = Bearer::new(&config.jwks, &gyre_fetch::World, clock)?;
+    if matches!(keys, Keys::Closed) && bearer.is_none() {
         return Err(BuildError::GrpcWithoutKey);
     }
     let keys = Arc::new(keys);
+    let doors = Doors { keys, bearer };
     let limit = config
         .max_receive_message_size
         .get()
@@ -176,7 +215,9 @@ fn grpc_routes(config: &GrpcApi, methods: Arc<Methods>) -> Result<Routes, BuildE
     let api = CentrifugoApiServer::new(Grpc::new(methods, config.error_mode))
         .accept_compressed(CompressionEncoding::Gzip)
         .max_decoding_message_size(limit);
-    let routes = Routes::new(Guard::new(api, Arc::clone(&keys), refused.clone()));
+    let compressing = api.clone().send_compressed(CompressionEncoding::Gzip);
+    let api = Deadline::new(Mirror::new(api, compressing));
+    let routes = Routes::new(Guard::new(api, doors.clone(), refused.clone()));
     if !config.reflection {
         return Ok(routes);
     }
@@ -185,11 +226,7 @@ fn grpc_routes(config: &GrpcApi, methods: Arc<Methods>) -> Result<Routes, BuildE
             .register_encoded_file_descriptor_set(gyre_proto::DESCRIPTORS)
             .with_service_name(<CentrifugoApiServer<Grpc> as NamedService>::NAME)
     };
-    let newer = Guard::new(
-        description().build_v1()?,
-        Arc::clone(&keys),
-        refused.clone(),
-    );
-    let older = Guard::new(description().build_v1alpha()?, keys, refused);
+    let newer = Guard::new(description().build_v1()?, doors.clone(), refused.clone());
+    let older = Guard::new(description().build_v1alpha()?, doors, refused);
     Ok(routes.add_service(newer).add_service(older))
 }

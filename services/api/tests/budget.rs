@@ -13,6 +13,8 @@ use axum::routing::post;
 use gyre_api::{Api, Config, Deps};
 use gyre_config::{Channel, Client, Rpc, Secret};
 use gyre_policy::Policy;
+use gyre_runtime::Clock;
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 use http::Request;
 use tower::ServiceExt as _;
@@ -90,8 +92,11 @@ async fn api() -> Router {
     let deps = Deps {
         engine: engine.engine(),
         policy: Arc::new(rules.unwrap()),
+        access: Access::in_memory(&Clock::start()).0,
+        statuses: None,
         gateways: gyre_rpc::local(nobody),
         telemetry: Registry::new("gyre").unwrap(),
+        clock: Clock::start(),
     };
     Api::build(&config, deps).await.unwrap().http().unwrap()
 }

@@ -16,6 +16,7 @@ pub(super) async fn run(
     protocol: Protocol,
     request: BroadcastRequest,
 ) -> Result<BroadcastResult, Error> {
+    gyre_telemetry::traces::channels(request.channels.len());
     if request.channels.is_empty() {
         return Err(Error::BadRequest);
     }

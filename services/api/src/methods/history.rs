@@ -9,6 +9,7 @@ pub(super) async fn run(
     methods: &Methods,
     request: HistoryRequest,
 ) -> Result<HistoryResult, Error> {
+    gyre_telemetry::traces::channel(&request.channel);
     let channel = channel::resolve(&methods.policy, &request.channel)?;
     let Some(retention) = channel.retention() else {
         return Err(Error::NotAvailable);

@@ -7,6 +7,7 @@ pub(super) async fn run(
     methods: &Methods,
     request: HistoryRemoveRequest,
 ) -> Result<HistoryRemoveResult, Error> {
+    gyre_telemetry::traces::channel(&request.channel);
     let channel = channel::resolve(&methods.policy, &request.channel)?;
     if channel.retention().is_none() {
         return Err(Error::NotAvailable);

@@ -7,6 +7,7 @@ pub(super) async fn run(
     methods: &Methods,
     request: PresenceRequest,
 ) -> Result<PresenceResult, Error> {
+    gyre_telemetry::traces::channel(&request.channel);
     let channel = channel::resolve(&methods.policy, &request.channel)?;
     if !channel.options().presence {
         return Err(Error::NotAvailable);

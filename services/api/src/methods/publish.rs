@@ -19,6 +19,7 @@ pub(super) async fn run(
         return Err(Error::BadRequest);
     }
     let data = payload::decode(request.data, &request.b64data)?;
+    gyre_telemetry::traces::channel(&request.channel);
     let channel = channel::of_stream(&methods.policy, &request.channel)?;
     channel.check_data(&data)?;
     let publication = Publication {

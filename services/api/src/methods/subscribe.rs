@@ -8,6 +8,7 @@ pub(super) async fn run(
     methods: &Methods,
     request: SubscribeRequest,
 ) -> Result<SubscribeResult, Error> {
+    gyre_telemetry::traces::channel(&request.channel);
     channel::resolve(&methods.policy, &request.channel)?;
     let command = gateway::SubscribeRequest {
         selector: Some(selector::checked(Selector {

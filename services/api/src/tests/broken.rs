@@ -5,7 +5,7 @@ use futures_util::stream;
 use proptest::prelude::*;
 
 use super::world::World;
-use crate::body::BODY_BYTES_MAX;
+use crate::http::body::BODY_BYTES_MAX;
 use crate::methods::MethodId;
 
 #[tokio::test]

@@ -8,11 +8,13 @@ use gyre_engine::{
     Members, Order, Presence, PresenceStats, Publish, PublishOptions, Published, Registry,
     Suppressed,
 };
-use gyre_proto::api::{Metrics, NodeResult};
+use gyre_proto::api::{ConnectionInfo, Metrics, NodeResult};
 use gyre_proto::gateway::gateway_service_server::GatewayService;
 use gyre_proto::gateway::{
-    DisconnectRequest, DisconnectResponse, InfoRequest, InfoResponse, RefreshRequest,
-    RefreshResponse, SubscribeRequest, SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
+    Channel, ChannelsRequest, ChannelsResponse, Connection, ConnectionsRequest,
+    ConnectionsResponse, DisconnectRequest, DisconnectResponse, InfoRequest, InfoResponse,
+    RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse, SubscribeRequest,
+    SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
 };
 use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_types::{ChannelName, ClientId, Epoch, Position};
@@ -284,6 +286,70 @@ impl Registry for Fake {
 }
 
 impl Fake {
+    /// 25 000 channels `c00000` and on, each with a subscriber; the pattern `down` fails.
+    fn channels(&self, request: &ChannelsRequest) -> Result<ChannelsResponse, Status> {
+        self.log(format!(
+            "channels after {:?} limit {}",
+            request.after, request.limit
+        ));
+        match request.pattern.as_str() {
+            "down" => return Err(Status::deadline_exceeded("down")),
+            "[" => return Err(Status::invalid_argument("not a pattern")),
+            _ => {}
+        }
+        let before = request.after.get(1..).and_then(|text| text.parse().ok());
+        let names = (before.unwrap_or(0)..25_000).map(|number| format!("c{number:05}"));
+        let names = names.filter(|name| *name > request.after);
+        let mut channels: Vec<_> = names
+            .take(request.limit as usize + 1)
+            .map(|name| Channel {
+                name,
+                num_clients: 1,
+            })
+            .collect();
+        let mut next = String::new();
+        if channels.len() > request.limit as usize {
+            channels.pop();
+            next = channels.last().unwrap().name.clone();
+        }
+        Ok(ChannelsResponse { channels, next })
+    }
+
+    /// Three connections of anybody, the last of which has just ended.
+    fn connections(&self, request: &ConnectionsRequest) -> Result<ConnectionsResponse, Status> {
+        self.log(format!(
+            "connections after {:?} limit {}",
+            request.after, request.limit
+        ));
+        if request.user == "down" {
+            return Err(Status::internal("down"));
+        }
+        let clients = ["c-1", "c-2", "c-3"];
+        let clients: Vec<_> = clients
+            .into_iter()
+            .filter(|one| **one > *request.after)
+            .collect();
+        let page = clients.get(..request.limit as usize).unwrap_or(&clients);
+        let next = match clients.len() > page.len() {
+            true => page.last().unwrap().to_string(),
+            false => String::new(),
+        };
+        let connection = |client: &&str| Connection {
+            client: (*client).to_owned(),
+            info: Some(ConnectionInfo {
+                user: request.user.clone(),
+                transport: "websocket".to_owned(),
+                ping_pong_latency_ms: -1,
+                ..ConnectionInfo::default()
+            }),
+        };
+        let page = page.iter().filter(|one| **one != "c-3").map(connection);
+        Ok(ConnectionsResponse {
+            connections: page.collect(),
+            next,
+        })
+    }
+
     /// Logs a command without its id, which has to be there.
     fn command<T: std::fmt::Debug>(&self, id: &bytes::Bytes, command: T) -> Result<u32, Status> {
         let line = format!("{command:?}").replace(&format!("{id:?}"), "ID");
@@ -325,6 +391,24 @@ macro_rules! commands {
                 };
                 Ok(Response::new(InfoResponse { node: Some(node) }))
             }
+
+            async fn channels(
+                &self,
+                request: Request<ChannelsRequest>,
+            ) -> Result<Response<ChannelsResponse>, Status> {
+                self.channels(&request.into_inner()).map(Response::new)
+            }
+
+            async fn connections(
+                &self,
+                request: Request<ConnectionsRequest>,
+            ) -> Result<Response<ConnectionsResponse>, Status> {
+                let request = request.into_inner();
+                if request.user == "slow" {
+                    std::future::pending::<()>().await;
+                }
+                self.connections(&request).map(Response::new)
+            }
         }
     };
 }
@@ -334,4 +418,5 @@ commands! {
     unsubscribe UnsubscribeRequest UnsubscribeResponse;
     disconnect DisconnectRequest DisconnectResponse;
     refresh RefreshRequest RefreshResponse;
+    revoke RevokeRequest RevokeResponse;
 }

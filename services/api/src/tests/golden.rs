@@ -11,7 +11,7 @@ use crate::methods::MethodId;
 const METADATA: &[(&str, &str)] = &[("authorization", "apikey grpc-key")];
 
 /// Runs the pairs in their order, in a world of its own for each transport.
-async fn pairs(pairs: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
+pub(super) async fn pairs(pairs: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
     let mut logs = Vec::new();
     for transport in ["http", "grpc"] {
         let world = World::new().await;
@@ -39,13 +39,13 @@ async fn pairs(pairs: &[(&str, &str, &str)]) -> Vec<Vec<String>> {
     logs
 }
 
-const BAD_REQUEST: &str = r#"{"error":{"code":107,"message":"bad request"}}"#;
+pub(super) const BAD_REQUEST: &str = r#"{"error":{"code":107,"message":"bad request"}}"#;
 const UNKNOWN_CHANNEL: &str = r#"{"error":{"code":102,"message":"unknown channel"}}"#;
 const NOT_FOUND: &str = r#"{"error":{"code":104,"message":"not found"}}"#;
-const NOT_AVAILABLE: &str = r#"{"error":{"code":108,"message":"not available"}}"#;
+pub(super) const NOT_AVAILABLE: &str = r#"{"error":{"code":108,"message":"not available"}}"#;
 const INTERNAL: &str = r#"{"error":{"code":100,"message":"internal server error"}}"#;
 const UNRECOVERABLE: &str = r#"{"error":{"code":112,"message":"unrecoverable position"}}"#;
-const EMPTY: &str = r#"{"result":{}}"#;
+pub(super) const EMPTY: &str = r#"{"result":{}}"#;
 
 #[test]
 fn the_keys_of_the_tests_are_those_of_the_world() {
@@ -342,11 +342,63 @@ async fn info_and_rpc() {
 }
 
 #[tokio::test]
+async fn channels_are_listed_by_pages_or_all() {
+    let logs = pairs(&[
+        ("channels", r#"{"limit":2}"#, r#"{"result":{"channels":{"c00000":{"num_clients":1},"c00001":{"num_clients":1}},"next_cursor":"c00001"}}"#),
+        ("channels", r#"{"limit":2,"cursor":"c24997"}"#, r#"{"result":{"channels":{"c24998":{"num_clients":1},"c24999":{"num_clients":1}}}}"#),
+        ("channels", r#"{"limit":2,"cursor":"d"}"#, r#"{"result":{"channels":{}}}"#),
+        ("channels", r#"{"limit":-1}"#, BAD_REQUEST),
+        ("channels", r#"{"pattern":"["}"#, BAD_REQUEST),
+        ("channels", r#"{"pattern":"down"}"#, INTERNAL),
+    ])
+    .await;
+    for log in logs {
+        assert_eq!(log[0], r#"channels after "" limit 2"#);
+    }
+    let world = World::new().await;
+    let (_, all) = world.post("/api/channels", "{}").await;
+    assert_eq!(all.matches("num_clients").count(), 25_000);
+    assert!(!all.contains("next_cursor"));
+    let (_, longest) = world.post("/api/channels", r#"{"limit":2147483647}"#).await;
+    assert_eq!(longest.matches("num_clients").count(), 10_000);
+    assert_eq!(
+        world.fake.take_log(),
+        [
+            r#"channels after "" limit 10000"#,
+            r#"channels after "c09999" limit 10000"#,
+            r#"channels after "c19999" limit 10000"#,
+            r#"channels after "" limit 10000"#,
+        ]
+    );
+}
+
+#[tokio::test]
+async fn connections_are_listed_by_pages_or_all() {
+    let logs = pairs(&[
+        ("connections", "{}", BAD_REQUEST),
+        ("connections", r#"{"cursor":"c","limit":1}"#, BAD_REQUEST),
+        ("connections", r#"{"user":"1","limit":-1}"#, BAD_REQUEST),
+        ("connections", r#"{"label_filter":{"key":"tier","cmp":"is"}}"#, BAD_REQUEST),
+        ("connections", r#"{"expression":"true"}"#, NOT_AVAILABLE),
+        ("connections", r#"{"user":"1","expression":"true"}"#, NOT_AVAILABLE),
+        ("connections", r#"{"user":"down"}"#, INTERNAL),
+        ("connections", r#"{"user":"1","limit":1}"#, r#"{"result":{"connections":{"c-1":{"transport":"websocket","user":"1","ping_pong_latency_ms":-1}},"next_cursor":"c-1"}}"#),
+        // The page's third has just ended, which is no reason to stop.
+        ("connections", r#"{"user":"1","limit":1,"cursor":"c-2"}"#, r#"{"result":{"connections":{}}}"#),
+        ("connections", r#"{"label_filter":{"key":"tier","cmp":"nex"}}"#, r#"{"result":{"connections":{"c-1":{"transport":"websocket","ping_pong_latency_ms":-1},"c-2":{"transport":"websocket","ping_pong_latency_ms":-1}}}}"#),
+    ])
+    .await;
+    for log in logs {
+        assert_eq!(log.last().unwrap(), r#"connections after "" limit 1000"#);
+    }
+}
+
+#[tokio::test]
 async fn batch() {
     let logs = pairs(&[
         ("batch", "{}", "{}"),
         ("batch", r#"{"commands":[]}"#, "{}"),
-        ("batch", r#"{"commands":[{"publish":{"channel":"hist:a","data":1}},{"history":{"channel":"hist:a","limit":1}},{},{"publish":{}},{"presence_stats":{"channel":"who:a"},"publish":{"channel":"a","data":2}},{"channels":{}}]}"#,
+        ("batch", r#"{"commands":[{"publish":{"channel":"hist:a","data":1}},{"history":{"channel":"hist:a","limit":1}},{},{"publish":{}},{"presence_stats":{"channel":"who:a"},"publish":{"channel":"a","data":2}},{"map_stats":{}}]}"#,
             r#"{"replies":[{"publish":{"offset":1,"epoch":"life"}},{"history":{"publications":[{"data":1,"offset":1}],"epoch":"life","offset":1}},{"error":{"code":104,"message":"not found"}},{"error":{"code":107,"message":"bad request"}},{"publish":{}},{"error":{"code":108,"message":"not available"}}]}"#),
         ("batch", r#"{"commands":[{"presence_stats":{"channel":"who:a"}},{"rpc":{"method":"x"}},{"disconnect":{"user":"1"}}],"parallel":true}"#,
             r#"{"replies":[{"presence_stats":{"num_clients":3,"num_users":2}},{"error":{"code":104,"message":"not found"}},{"disconnect":{}}]}"#),
@@ -364,14 +416,10 @@ async fn batch() {
 #[tokio::test]
 async fn what_comes_later_says_so_over_both_transports() {
     let later = [
-        "channels",
-        "connections",
-        "block_user",
         "device_register",
         "map_publish",
         "send_push_notification",
         "shared_poll_publish",
-        "update_user_status",
     ];
     for method in later {
         pairs(&[(method, "{}", NOT_AVAILABLE)]).await;
@@ -385,7 +433,7 @@ async fn legacy_commands_are_answered_line_by_line() {
     let body = r#"{"id":1,"method":"Publish","params":{"channel":"hist:a","data":1}}
         {"id":2,"method":5,"params":{"channel":"who:a"}} {"params":{"channel":"a","data":2}}
         {"id":4,"method":13,"params":{}}{"id":5,"method":"publish"}{"id":6,"method":"history","params":7}
-        {"id":7,"method":"channels","params":{}}"#;
+        {"id":7,"method":"map_stats","params":{}}"#;
     let expected = r#"{"id":1,"result":{"offset":1,"epoch":"life"}}
 {"id":2,"result":{"num_clients":3,"num_users":2}}
 {"result":{}}

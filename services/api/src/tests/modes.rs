@@ -22,7 +22,7 @@ const CALLS: &[(Error, &str, &str)] = &[
     (Error::BadRequest, "publish", "{}"),
     (Error::BadRequest, "broadcast", "{}"),
     (Error::NotAvailable, "presence", r#"{"channel":"a"}"#),
-    (Error::NotAvailable, "channels", "{}"),
+    (Error::NotAvailable, "map_stats", "{}"),
     (
         Error::UnrecoverablePosition,
         "history",

@@ -1,15 +1,21 @@
 //! A built API and ways to call it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use gyre_config::channel::{DataFormat, Namespace, Options, SubscriptionType};
 use gyre_config::{Channel, Client, Millis, Rpc, Secret};
+use gyre_engine::Statuses;
+use gyre_engine_memory::MemoryStatuses;
 use gyre_policy::Policy;
 use gyre_proto::api::centrifugo_api_client::CentrifugoApiClient;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
+use gyre_runtime::{Clock, Tasks};
+use gyre_store::Access;
 use gyre_telemetry::Registry;
+use gyre_types::{Now, UnixMillis};
 use http::{Request, StatusCode};
 use tonic::Status;
 use tower::ServiceExt as _;
@@ -38,20 +44,51 @@ pub(super) fn config() -> Config {
     config
 }
 
+/// Keeps in memory. Its clock begins with second 1 700 000 000; a test that reads it pauses time.
+fn access() -> Access {
+    let (access, keeper) = Access::in_memory(&clock());
+    Tasks::default().spawn_background("store", keeper.run());
+    access
+}
+
+fn statuses() -> MemoryStatuses<impl Fn() -> Now + Send + Sync> {
+    let clock = clock();
+    MemoryStatuses::new(Duration::from_secs(60), move || clock.now())
+}
+
+fn clock() -> Clock {
+    Clock::fixed(UnixMillis(1_700_000_000_000))
+}
+
 impl World {
     pub(super) async fn new() -> Self {
         Self::with(&config()).await.unwrap()
     }
 
+    /// A world in which nobody keeps when users were there.
+    pub(super) async fn without_statuses() -> Self {
+        Self::build(&config(), None).await.unwrap()
+    }
+
     pub(super) async fn with(config: &Config) -> Result<Self, BuildError> {
+        Self::build(config, Some(Arc::new(statuses()))).await
+    }
+
+    async fn build(
+        config: &Config,
+        statuses: Option<Arc<dyn Statuses>>,
+    ) -> Result<Self, BuildError> {
         let fake = Fake::default();
         let telemetry = Registry::new("gyre").unwrap();
         let policy = Policy::new(&channels(), &Client::default(), &Rpc::default()).unwrap();
         let deps = Deps {
             engine: fake.engine(),
             policy: Arc::new(policy),
+            access: access(),
+            statuses,
             gateways: gyre_rpc::local(GatewayServiceServer::new(fake.clone())),
             telemetry: telemetry.clone(),
+            clock: clock(),
         };
         let api = Api::build(config, deps).await?;
         Ok(Self {
