@@ -10,6 +10,7 @@ pub(crate) struct Addresses {
     pub(crate) grpc_api: Option<SocketAddr>,
     pub(crate) health: Option<SocketAddr>,
     pub(crate) prometheus: Option<SocketAddr>,
+    pub(crate) swagger: Option<SocketAddr>,
 }
 
 impl Addresses {
@@ -22,12 +23,19 @@ impl Addresses {
             grpc_api: of(Endpoint::GrpcApi, config.grpc_api.enabled)?,
             health: of(Endpoint::Health, config.health.enabled)?,
             prometheus: of(Endpoint::Prometheus, config.prometheus.enabled)?,
+            swagger: of(Endpoint::Swagger, config.swagger.enabled)?,
         })
     }
 
     /// All of them; endpoints that share an address name it twice.
     pub(crate) fn all(&self) -> impl Iterator<Item = SocketAddr> {
-        let internal = [self.http_api, self.grpc_api, self.health, self.prometheus];
+        let internal = [
+            self.http_api,
+            self.grpc_api,
+            self.health,
+            self.prometheus,
+            self.swagger,
+        ];
         [self.clients]
             .into_iter()
             .chain(internal.into_iter().flatten())

@@ -11,16 +11,18 @@ use gyre_config::{Flag, Takes, flags};
 use gyre_runtime::process::Status;
 use gyre_telemetry::VERSION;
 
-use crate::{check_config, serve};
+use crate::commands::{Failure, check_config, defaults, documentation, generate, metrics, tokens};
+use crate::serve;
 
-const CONFIG: &str = "config";
+/// Name of the argument that names the configuration file.
+pub(crate) const CONFIG: &str = "config";
 const STRICT: &str = "strict";
 
 /// File with variables that count as if they were in the environment, beside the process.
 const ENVIRONMENT_FILE: &str = ".env";
 
 /// What the command line says about the configuration.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Given {
     /// `--config`.
     pub(crate) path: Option<PathBuf>,
@@ -38,12 +40,31 @@ where
         Ok(matches) => matches,
         Err(error) => return explain(&error),
     };
-    match matches.subcommand() {
-        Some(("version", _)) => print_version(out),
-        Some(("checkconfig", matches)) => {
-            check_config::run(&given(matches), matches.get_flag(STRICT), out).into()
+    let Some((name, matches)) = matches.subcommand() else {
+        return serve::run(&given(&matches));
+    };
+    let done = match name {
+        "checkconfig" => {
+            return check_config::run(&given(matches), matches.get_flag(STRICT), out).into();
         }
-        Some(_) | None => serve::run(&given(&matches)),
+        "defaultconfig" => defaults::write_config(matches, out),
+        "defaultenv" => defaults::print_environment(matches, out),
+        "configdoc" => documentation::print(matches, out),
+        "metricsdoc" => metrics::print(out),
+        "genconfig" => generate::write(matches, out),
+        "gentoken" => tokens::generate(matches, out),
+        "gensubtoken" => tokens::generate_subscription(matches, out),
+        "checktoken" => tokens::check(matches, out),
+        "checksubtoken" => tokens::check_subscription(matches, out),
+        _ => print_version(out),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // There is nobody left to tell that it cannot be told.
+            drop(writeln!(std::io::stderr(), "error: {failure}"));
+            failure.status().into()
+        }
     }
 }
 
@@ -73,11 +94,9 @@ fn explain(error: &clap::Error) -> ExitCode {
     }
 }
 
-fn print_version(out: &mut dyn Write) -> ExitCode {
-    match writeln!(out, "gyre {VERSION}") {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(_) => ExitCode::FAILURE,
-    }
+fn print_version(out: &mut dyn Write) -> Result<(), Failure> {
+    writeln!(out, "gyre {VERSION}")?;
+    Ok(())
 }
 
 fn command() -> Command {
@@ -98,10 +117,22 @@ fn command() -> Command {
         .arg(config())
         .args(flags().iter().map(|flag| option(flag, &known)))
         .subcommands([version, check])
+        .subcommands([
+            generate::command(),
+            defaults::config_command(),
+            defaults::environment_command(),
+            documentation::command(),
+            metrics::command(),
+            tokens::generate_command(),
+            tokens::generate_subscription_command(),
+            tokens::check_command(),
+            tokens::check_subscription_command(),
+        ])
         .args_conflicts_with_subcommands(true)
 }
 
-fn config() -> Arg {
+/// `--config`: the file that is read.
+pub(crate) fn config() -> Arg {
     Arg::new(CONFIG)
         .long(CONFIG)
         .short('c')

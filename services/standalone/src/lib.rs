@@ -6,8 +6,10 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
-mod check_config;
 pub mod cli;
+mod commands;
 mod compose;
 mod paths;
+mod reload;
 mod serve;
+mod tls;

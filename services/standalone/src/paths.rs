@@ -27,6 +27,7 @@ pub(crate) enum Clash {
 pub(crate) struct Paths {
     pub(crate) health: String,
     pub(crate) prometheus: String,
+    pub(crate) swagger: String,
 }
 
 /// The paths of this configuration, none of which is wanted twice.
@@ -35,6 +36,33 @@ pub(crate) fn check(config: &Config) -> Result<Paths, Clash> {
     let (websocket, prometheus) = (&config.websocket, &config.prometheus);
     let candidates = [
         ("websocket", !websocket.disabled, &*websocket.handler_prefix),
+        (
+            "http_stream",
+            config.http_stream.enabled,
+            &*config.http_stream.handler_prefix,
+        ),
+        ("sse", config.sse.enabled, &*config.sse.handler_prefix),
+        (
+            "emulation",
+            config.http_stream.enabled || config.sse.enabled,
+            &*config.emulation.handler_prefix,
+        ),
+        (
+            "uni_websocket",
+            config.uni_websocket.enabled,
+            &*config.uni_websocket.handler_prefix,
+        ),
+        (
+            "uni_sse",
+            config.uni_sse.enabled,
+            &*config.uni_sse.handler_prefix,
+        ),
+        (
+            "uni_http_stream",
+            config.uni_http_stream.enabled,
+            &*config.uni_http_stream.handler_prefix,
+        ),
+        ("init", config.init.enabled, &*config.init.handler_prefix),
         ("http_api", !api.disabled, &*api.handler_prefix),
         ("readiness", health.enabled, READY),
         ("health", health.enabled, &*health.handler_prefix),
@@ -42,6 +70,11 @@ pub(crate) fn check(config: &Config) -> Result<Paths, Clash> {
             "prometheus",
             prometheus.enabled,
             &*prometheus.handler_prefix,
+        ),
+        (
+            "swagger",
+            config.swagger.enabled,
+            &*config.swagger.handler_prefix,
         ),
     ];
     let mut taken: Vec<(&'static str, String)> = Vec::new();
@@ -63,6 +96,7 @@ pub(crate) fn check(config: &Config) -> Result<Paths, Clash> {
     Ok(Paths {
         health: path(&health.handler_prefix),
         prometheus: path(&prometheus.handler_prefix),
+        swagger: path(&config.swagger.handler_prefix),
     })
 }
 

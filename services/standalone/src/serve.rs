@@ -4,13 +4,15 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use gyre_config::{Config, Loaded, Problems, Warning};
-use gyre_runtime::process::{self, Status};
+use gyre_runtime::process::{self, Failure, Status};
 use gyre_runtime::{Identity, Parts};
 use gyre_telemetry::logs::{self, FATAL, Level};
 use gyre_telemetry::{Registry, VERSION};
+use prometheus::IntGauge;
 
 use crate::cli::{Given, load};
 use crate::compose;
+use crate::reload::Reloader;
 
 /// Where the system says what this machine is called.
 const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
@@ -21,9 +23,10 @@ pub(crate) fn run(given: &Given) -> ExitCode {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
-    if let Err(error) = logs::init(level(&config), option(&config.log.file)) {
-        return refuse_for(&error);
-    }
+    let levels = match logs::init(level(&config), option(&config.log.file)) {
+        Ok(levels) => levels,
+        Err(error) => return refuse_for(&error),
+    };
     warn(&warnings);
     let registry = match Registry::new(&config.prometheus.namespace) {
         Ok(registry) => registry,
@@ -36,12 +39,32 @@ pub(crate) fn run(given: &Given) -> ExitCode {
     }
     let timeout = config.shutdown.timeout.duration().unwrap_or_default();
     let code = process::run(&parts, timeout, async |parts: &Parts| {
-        compose::start(&config, parts).await
+        let tls = compose::start(&config, parts).await?;
+        let reloader = Reloader {
+            given: given.clone(),
+            config: config.clone(),
+            levels,
+            tls,
+            version: version(parts)?,
+        };
+        reloader.run(parts);
+        Ok(())
     });
     if let Some(Err(error)) = pid_file.map(fs::remove_file) {
         tracing::warn!(%error, "pid_file cannot be removed");
     }
     code
+}
+
+/// Counts how often the configuration took effect.
+pub(crate) fn version(parts: &Parts) -> Result<IntGauge, Failure> {
+    let version = parts.registry.gauge(
+        "config_version",
+        "How often the configuration took effect: 1 at the start, one more with each reload.",
+    );
+    let version = version.map_err(Failure::failed)?;
+    version.set(1);
+    Ok(version)
 }
 
 fn warn(warnings: &[Warning]) {
@@ -91,7 +114,7 @@ fn option(path: &str) -> Option<&Path> {
     Some(Path::new(path)).filter(|_| !path.is_empty())
 }
 
-const fn level(config: &Config) -> Level {
+pub(crate) const fn level(config: &Config) -> Level {
     match config.log.level {
         gyre_config::log::Level::None => Level::None,
         gyre_config::log::Level::Trace => Level::Trace,

@@ -1,6 +1,9 @@
 //! The real binary: how it starts, what it answers, how it ends.
 
+mod access;
 mod server;
+mod sockets;
+mod websocket;
 
 use std::error::Error;
 use std::io::{Read, Write};

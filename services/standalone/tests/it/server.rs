@@ -19,8 +19,13 @@ pub(crate) struct Server {
 impl Server {
     /// Starts it on a free port of loopback and waits until it is ready.
     pub(crate) fn start(arguments: &[&str]) -> Result<Self, Box<dyn Error>> {
+        Self::of(gyre(arguments))
+    }
+
+    /// The same with a command that may have an environment.
+    pub(crate) fn of(mut command: Command) -> Result<Self, Box<dyn Error>> {
         let port = free_port()?;
-        let mut child = gyre(arguments)
+        let mut child = command
             .args(["-a", "127.0.0.1", "-p", &port.to_string()])
             .env("GYRE_SHUTDOWN_TIMEOUT", "2s")
             .stderr(Stdio::piped())
@@ -103,7 +108,8 @@ impl Server {
         ))
     }
 
-    fn exchange(&self, request: &str) -> io::Result<String> {
+    /// Sends a request as it is, and reads until the server closes.
+    pub(crate) fn exchange(&self, request: &str) -> io::Result<String> {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port))?;
         stream.write_all(request.as_bytes())?;
         let mut answer = String::new();
