@@ -40,4 +40,4 @@ fuzz: ## run the fuzz targets over their corpora and mutations of them
 	cargo test --package gyre-fuzz
 
 docs: ## API documentation of the workspace
-	cargo doc --workspace --no-deps --document-private-items
+	cargo doc --workspace --no-deps

@@ -30,7 +30,8 @@ def main(report):
             failed += 1
             print(case, outcome, "close:", result["behaviorClose"], result["reportfile"])
     summary = ", ".join("{} {}".format(counts[name], name) for name in sorted(counts))
-    print("{} cases: {}; {} failed; report in {}".format(len(cases), summary, failed, report))
+    print("{} cases: {}".format(len(cases), summary))
+    print("{} passed, {} failed".format(len(cases) - failed, failed))
     return 1 if failed or not cases else 0
 
 

@@ -105,26 +105,56 @@ def sdk_go():
     return [PYTHON, "tests/sdk/go/run.py"]
 
 
+def clients_python():
+    python = tools.venv("clients-python", ROOT / "tests/clients/python/requirements.txt")
+    return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/clients/python"]
+
+
+def clients_go():
+    tools.go()
+    python = tools.venv("clients-python", ROOT / "tests/clients/python/requirements.txt")
+    return [python, "tests/clients/go/run.py"]
+
+
+def autobahn():
+    script = str(ROOT / "tests/autobahn/run.sh")
+    tools.run([script, "--prepare"])
+    return [script]
+
+
+def postgres():
+    import postgres as environment
+
+    environment.installed()
+    test = cargo("test", "--package", "gyre-store", "--test", "it", "--", "--ignored", "postgres::")
+    return [PYTHON, "tests/env/postgres.py", *test]
+
+
 # name: (command or function that returns it, how to count; None counts the step itself)
 STEPS = {
     "format": (cargo("fmt", "--all", "--check"), None),
     "tidy": (cargo("test", "--workspace", "--test", "layering", "--test", "source", "--test", "documents"), cargo_counts),
     "lints": (cargo("clippy", "--workspace", "--all-targets", "--", "-D", "warnings"), None),
-    "docs": (cargo("doc", "--workspace", "--no-deps", "--document-private-items"), None),
+    "docs": (cargo("doc", "--workspace", "--no-deps"), None),
     "build": (cargo("build", "--workspace"), None),
     "rust": (cargo("test", "--workspace", "--no-fail-fast"), cargo_counts),
     "scripts": (scripts, unittest_counts),
+    "autobahn": (autobahn, last_pair),
+    "postgres": (postgres, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-api": (api_conformance, last_pair),
     "sdk-js": (sdk_js, node_counts),
     "sdk-python": (sdk_python, pytest_counts),
     "sdk-go": (sdk_go, go_counts),
+    "clients-python": (clients_python, pytest_counts),
+    "clients-go": (clients_go, go_counts),
 }
 FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "conformance-client", "conformance-api", "sdk-js", "sdk-python", "sdk-go"],
+    "test": [*FAST, "build", "autobahn", "postgres", "conformance-client", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
+             "clients-python", "clients-go"],
 }
 
 

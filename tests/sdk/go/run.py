@@ -50,7 +50,7 @@ def main():
         print(f"ports {taken} of localhost are taken; the SDK's tests need {PORT} and {UNUSED_PORT}", file=sys.stderr)
         return 1
     go = tools.go()
-    environment = os.environ | {"GYRE_ADDRESS": f"127.0.0.1:{PORT}", "GOFLAGS": "-mod=mod", "GOWORK": "off"}
+    environment = os.environ | {"GYRE_ADDRESS": f"127.0.0.1:{PORT}", "GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     test = [go, "test", "-count=1", "-v", "-timeout=120s"]
     # Compiled before the server runs: the tests' own limits are tight.
     subprocess.run([*test, "-run=^$", *PACKAGES], cwd=HERE, env=environment, check=True, stdout=subprocess.DEVNULL)
