@@ -269,19 +269,20 @@ impl<T: Transport> Driver<T> {
     /// Takes the session's outputs and the commands that it accepts, until neither brings more or the
     /// turn has had its share of commands.
     fn settle(&mut self, now: Now) {
-        let mut taken = 0;
-        loop {
-            self.start_effects(now);
-            if self.parts.session.has_messages() && self.parts.write().is_err() {
-                self.broken(now);
-            }
-            let is_enough = taken == limits::TURN_COMMANDS_MAX;
-            if is_enough || self.parts.transport.is_pending() || !self.take_command(now) {
-                break;
-            }
-            taken += 1;
-        }
         self.start_effects(now);
+        if !self.parts.transport.is_pending() {
+            for _ in 0..limits::TURN_COMMANDS_MAX {
+                if !self.take_command(now) {
+                    break;
+                }
+                self.start_effects(now);
+            }
+        }
+        // One write for all that the turn has brought.
+        if self.parts.session.has_messages() && self.parts.write().is_err() {
+            self.broken(now);
+            self.start_effects(now);
+        }
         self.parts
             .context
             .observe(&self.parts.node, &mut self.parts.session);
