@@ -317,35 +317,40 @@ impl<T: Transport> Driver<T> {
 
     /// Hands the session the next command, if there is one and it may be taken.
     fn take_command(&mut self, now: Now) -> bool {
-        let session = &mut self.parts.session;
-        if !session.is_reading() {
+        if !self.parts.session.is_reading() {
             self.commands = None;
             self.unread = Vec::new();
             return false;
         }
-        if !session.accepts_command() {
+        if !self.parts.session.accepts_command() {
             return false;
         }
-        let Some(commands) = &mut self.commands else {
-            let Some(frame) = self.unread.pop() else {
-                return false;
+        loop {
+            let Some(commands) = &mut self.commands else {
+                let Some(frame) = self.unread.pop() else {
+                    return false;
+                };
+                if self.parts.facts.envelope == Envelope::Bare {
+                    self.take_connect(&frame, now);
+                    return true;
+                }
+                self.commands = Some(self.parts.commands_of(frame));
+                continue;
             };
-            if self.parts.facts.envelope == Envelope::Bare {
-                self.take_connect(&frame, now);
-                return true;
+            let session = &mut self.parts.session;
+            match commands.next_command() {
+                Some(Ok(command)) => session.handle_command(command, now),
+                Some(Err(error)) => {
+                    tracing::debug!(client = %session.client(), %error, "malformed frame");
+                    session.handle_malformed(now);
+                }
+                None => {
+                    self.commands = None;
+                    continue;
+                }
             }
-            self.commands = Some(self.parts.commands_of(frame));
             return true;
-        };
-        match commands.next_command() {
-            Some(Ok(command)) => session.handle_command(command, now),
-            Some(Err(error)) => {
-                tracing::debug!(client = %session.client(), %error, "malformed frame");
-                session.handle_malformed(now);
-            }
-            None => self.commands = None,
         }
-        true
     }
 
     /// A unidirectional client's one request; what it sends after it is not looked at.
