@@ -1,10 +1,7 @@
 //! What a publish over HTTP may allocate: at most 12 times more than the framework does for a
 //! request that does nothing.
-#![expect(unsafe_code, reason = "an allocator that counts is one")]
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail the test")]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 
 use axum::Router;
@@ -18,36 +15,6 @@ use gyre_store::Access;
 use gyre_telemetry::Registry;
 use http::Request;
 use tower::ServiceExt as _;
-
-/// Counts the allocations of each thread: the test harness allocates in others.
-struct Counting;
-
-thread_local! {
-    static COUNT: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: every call goes to the system's allocator unchanged; the counter allocates nothing.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        COUNT.with(|count| count.set(count.get() + 1));
-        // SAFETY: the caller keeps the contract of `realloc`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const BODY: &str = r#"{"channel":"news","data":{"text":"a message of usual size","n":[1,2,3]}}"#;
 
@@ -71,9 +38,9 @@ async fn allocations(router: &Router) -> usize {
         let request = Request::post("/api/publish").header("x-api-key", "key");
         let request = request.body(Body::from(BODY)).unwrap();
         let router = router.clone();
-        let before = COUNT.get();
+        let before = gyre_allocator::allocations();
         let response = router.oneshot(request).await.unwrap();
-        least = least.min(COUNT.get() - before);
+        least = least.min(gyre_allocator::allocations() - before);
         assert_eq!(response.status(), 200);
     }
     least

@@ -1,6 +1,5 @@
 //! What the paths of `docs/hot-path.md` may allocate, over real sockets on one thread.
 
-#![expect(unsafe_code, reason = "a counting global allocator has to be unsafe")]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -8,14 +7,13 @@
     reason = "a test stops at the first surprise"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use gyre_allocator::allocations;
 use gyre_config::Config;
 use gyre_engine::{Delivered, Inlet};
 use gyre_engine_memory::MemoryEngine;
@@ -32,36 +30,6 @@ use gyre_telemetry::Registry;
 use gyre_types::{ChannelName, ClientId, Epoch, HubSlot, Now, Position};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-
-thread_local! {
-    /// Allocations of this thread: the test harness has threads of its own, which allocate.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is passed on to `System` as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `realloc`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Publications that give every queue and buffer its working size.
 const WARM_UP: usize = 8;
@@ -157,11 +125,11 @@ fn allocations_of_deliveries(subscribers: usize, dialect: Dialect) -> usize {
         for publication in rest.by_ref().take(WARM_UP) {
             deliver(&served, &channel, publication, &mut clients).await;
         }
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         for publication in rest {
             deliver(&served, &channel, publication, &mut clients).await;
         }
-        let counted = ALLOCATIONS.get() - before;
+        let counted = allocations() - before;
         served.parts.tasks.stop(Duration::from_millis(1)).await;
         counted
     })
@@ -311,14 +279,14 @@ fn allocations_of_publish(format: Format, is_subscribed: bool) -> usize {
     let mut counted = Vec::new();
     for _ in 0..3 {
         let frame = publish_frame(format);
-        let before = ALLOCATIONS.get();
+        let before = allocations();
         let command = Commands::new(format, frame, usize::MAX).next_command();
         let Some(Ok(command)) = command else {
             panic!("{command:?}")
         };
         session.handle_command(command, Now::default());
         let issued = session.poll_effect();
-        counted.push(ALLOCATIONS.get() - before);
+        counted.push(allocations() - before);
         let Some((ticket, Effect::Publish(_))) = issued else {
             panic!("{issued:?}")
         };

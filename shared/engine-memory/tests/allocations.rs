@@ -1,49 +1,16 @@
 //! What a publication costs in allocations. Each operation has one more: its boxed future.
 
-#![expect(unsafe_code, reason = "a counting global allocator has to be unsafe")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::Bytes;
+use gyre_allocator::allocations as allocated;
 use gyre_engine::{HistoryQuery, Publish, PublishOptions, Retention};
 use gyre_engine_memory::MemoryEngine;
 use gyre_protocol::messages::Publication;
 use gyre_types::{ChannelName, Now};
-
-thread_local! {
-    /// Allocations of this thread: the test harness has threads of its own, which allocate.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is passed on to `System` as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `realloc`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const RETENTION: Retention = Retention {
     size: 100,
@@ -97,11 +64,11 @@ fn a_position_is_read_without_allocation() {
     now(engine.broker.history(&channel, query))
         .unwrap()
         .unwrap();
-    let before = ALLOCATIONS.get();
+    let before = allocated();
     now(engine.broker.history(&channel, query))
         .unwrap()
         .unwrap();
-    assert_eq!(ALLOCATIONS.get() - before, FUTURE);
+    assert_eq!(allocated() - before, FUTURE);
 }
 
 const FUTURE: usize = 1;
@@ -118,7 +85,7 @@ fn allocations<'a>(channel: &ChannelName, options: impl Fn(usize) -> PublishOpti
     let mut before = 0;
     for number in 0..WARM + COUNTED {
         if number == WARM {
-            before = ALLOCATIONS.get();
+            before = allocated();
         }
         let publish = Publish {
             publication: &publication,
@@ -129,7 +96,7 @@ fn allocations<'a>(channel: &ChannelName, options: impl Fn(usize) -> PublishOpti
             Some(Ok(_))
         ));
     }
-    ALLOCATIONS.get() - before
+    allocated() - before
 }
 
 /// What a future that never waits gives.

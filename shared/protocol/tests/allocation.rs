@@ -1,53 +1,20 @@
 //! What decoding and delivery may allocate.
 
-#![expect(unsafe_code, reason = "a counting global allocator has to be unsafe")]
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gyre_allocator::allocations;
 use gyre_protocol::frame::Commands;
 use gyre_protocol::messages::Publication;
 use gyre_protocol::prepared::{Form, Prepared};
 use gyre_protocol::{Envelope, Format};
 use gyre_types::{ChannelName, Epoch};
 
-thread_local! {
-    /// Allocations of this thread: the test harness has threads of its own, which allocate.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is passed on to `System` as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-
-    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        // SAFETY: the caller keeps the contract of `realloc`.
-        unsafe { System.realloc(pointer, layout, size) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
 /// Allocations of `act`, and what it returns.
 fn counted<T>(act: impl FnOnce() -> T) -> (usize, T) {
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     let result = act();
-    (ALLOCATIONS.get() - before, result)
+    (allocations() - before, result)
 }
 
 #[test]

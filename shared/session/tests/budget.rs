@@ -1,6 +1,5 @@
 //! What a session may cost: no allocation per delivery, a kibibyte when idle.
 
-#![expect(unsafe_code, reason = "a counting global allocator has to be unsafe")]
 #![expect(
     clippy::unwrap_used,
     clippy::panic,
@@ -8,11 +7,10 @@
     reason = "a test stops at the first surprise"
 )]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gyre_allocator::{allocations, held};
 use gyre_config::Config;
 use gyre_policy::Policy;
 use gyre_protocol::messages::{ConnectRequest, Publication, SubscribeRequest};
@@ -22,34 +20,6 @@ use gyre_session::{
     Completion, Effect, Grants, HistoryPart, Session, Settings, Subscribed, Transport,
 };
 use gyre_types::{ChannelName, ClientId, Epoch, HubSlot, Now, Position, SubscriptionId};
-
-thread_local! {
-    /// Allocations of this thread: the test harness has threads of its own, which allocate.
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-    /// Bytes that this thread holds.
-    static HELD: Cell<isize> = const { Cell::new(0) };
-}
-
-struct Counting;
-
-// SAFETY: every call is passed on to `System` as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.set(ALLOCATIONS.get() + 1);
-        HELD.set(HELD.get().saturating_add_unsigned(layout.size()));
-        // SAFETY: the caller keeps the contract of `alloc`.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        HELD.set(HELD.get().saturating_sub_unsigned(layout.size()));
-        // SAFETY: the caller keeps the contract of `dealloc`.
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 /// Budget of an idle session, everything it owns included. Unit: bytes.
 const IDLE_BYTES_MAX: isize = 1024;
@@ -78,7 +48,7 @@ fn delivery_allocates_nothing() {
         .collect();
     let (first, rest) = deliveries.split_first().unwrap();
     deliver(&mut session, id, first); // Gives the queue its working size.
-    let before = ALLOCATIONS.get();
+    let before = allocations();
     for prepared in rest {
         // Encoding is once per publication, not per subscriber.
         let encoded = prepared.message(
@@ -88,25 +58,25 @@ fn delivery_allocates_nothing() {
         );
         assert!(encoded.is_ok());
     }
-    let encoding = ALLOCATIONS.get() - before;
+    let encoding = allocations() - before;
     for prepared in rest {
         deliver(&mut session, id, prepared);
     }
-    assert_eq!(ALLOCATIONS.get() - before - encoding, 0);
+    assert_eq!(allocations() - before - encoding, 0);
 }
 
 #[test]
 fn an_idle_session_is_small() {
     let settings = settings();
-    let before = HELD.get();
+    let before = held();
     let mut session = Box::new(connected(&settings));
-    let idle = HELD.get() - before;
+    let idle = held() - before;
     assert!(idle <= IDLE_BYTES_MAX, "{idle} bytes");
 
     for n in 0..10 {
         subscribe(&mut session, n + 2, &format!("channel-{n}"));
     }
-    let each = (HELD.get() - before - idle) / 10;
+    let each = (held() - before - idle) / 10;
     assert!(each <= SUBSCRIPTION_BYTES_MAX, "{each} bytes");
 }
 

@@ -5,6 +5,7 @@ use std::io::{self, BufRead, BufReader, Lines, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use serde_json::Value;
 
@@ -144,9 +145,19 @@ pub(crate) fn directory() -> io::Result<PathBuf> {
     Ok(directory)
 }
 
-/// A port that was free a moment ago.
+/// A port that was free a moment ago, and that no other test of this process is given.
+///
+/// It lies below those that the system gives to clients, which would take it in between.
 pub(crate) fn free_port() -> io::Result<u16> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
+    static NEXT: AtomicU16 = AtomicU16::new(20_000);
+    loop {
+        let port = NEXT.fetch_add(1, Ordering::Relaxed);
+        match TcpListener::bind(("127.0.0.1", port)) {
+            Ok(_free) => return Ok(port),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {
