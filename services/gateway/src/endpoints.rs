@@ -8,6 +8,7 @@ use axum::routing::get;
 use gyre_config::streams::ConnectCodeToHttp;
 use gyre_config::{ByteSize, Config, Millis, UniWebSocket, WebSocket};
 use gyre_protocol::Envelope;
+use gyre_runtime::listen::path;
 use gyre_types::limits::FRAME_MESSAGES_MAX;
 use http::header::CONTENT_TYPE;
 
@@ -47,7 +48,7 @@ struct Sizes {
 }
 
 /// `websocket`.
-pub(crate) fn websocket(options: &WebSocket, shared: &Shared) -> Endpoint {
+pub(crate) fn websocket(options: &WebSocket, shared: &Shared) -> Result<Endpoint, BuildError> {
     let sizes = Sizes {
         compression: options.compression,
         compression_level: options.compression_level,
@@ -56,23 +57,14 @@ pub(crate) fn websocket(options: &WebSocket, shared: &Shared) -> Endpoint {
         decompressed_max: options.decompressed_message_size_limit,
         write_timeout: options.write_timeout,
     };
-    let (compression, settings, limits) = sizes.settings();
-    Endpoint {
-        node: Arc::clone(&shared.node),
-        admission: Arc::clone(&shared.admission),
-        path: path(&options.handler_prefix),
-        origins: Arc::clone(&shared.origins),
-        compression,
-        settings,
-        limits,
-        frame_messages_max: FRAME_MESSAGES_MAX,
-        ways: Ways::Both,
-        tells_disconnect: false,
-    }
+    sizes.endpoint(&options.handler_prefix, shared)
 }
 
 /// `uni_websocket`.
-pub(crate) fn uni_websocket(options: &UniWebSocket, shared: &Shared) -> Endpoint {
+pub(crate) fn uni_websocket(
+    options: &UniWebSocket,
+    shared: &Shared,
+) -> Result<Endpoint, BuildError> {
     let sizes = Sizes {
         compression: options.compression,
         compression_level: options.compression_level,
@@ -81,15 +73,8 @@ pub(crate) fn uni_websocket(options: &UniWebSocket, shared: &Shared) -> Endpoint
         decompressed_max: options.decompressed_message_size_limit,
         write_timeout: options.write_timeout,
     };
-    let (compression, settings, limits) = sizes.settings();
-    Endpoint {
-        node: Arc::clone(&shared.node),
-        admission: Arc::clone(&shared.admission),
-        path: path(&options.handler_prefix),
-        origins: Arc::clone(&shared.origins),
-        compression,
-        settings,
-        limits,
+    let endpoint = sizes.endpoint(&options.handler_prefix, shared)?;
+    Ok(Endpoint {
         frame_messages_max: if options.join_push_messages {
             FRAME_MESSAGES_MAX
         } else {
@@ -99,72 +84,61 @@ pub(crate) fn uni_websocket(options: &UniWebSocket, shared: &Shared) -> Endpoint
             says_close: !options.disable_closing_handshake,
         },
         tells_disconnect: !options.disable_disconnect_push,
-    }
+        ..endpoint
+    })
 }
 
 /// `http_stream`, `sse`, `uni_http_stream`, `uni_sse`: those that are on.
-pub(crate) fn streams(config: &Config, shared: &Shared) -> Streams {
-    let (lines, events) = (Framing::Lines, Framing::Events);
-    let (both, down) = (Envelope::Reply, Envelope::Bare);
+pub(crate) fn streams(config: &Config, shared: &Shared) -> Result<Streams, BuildError> {
+    let (http_stream, sse) = (&config.http_stream, &config.sse);
+    let (uni_http_stream, uni_sse) = (&config.uni_http_stream, &config.uni_sse);
+    let rows = [
+        (
+            http_stream.enabled,
+            &http_stream.handler_prefix,
+            http_stream.max_request_body_size,
+            (Framing::Lines, Envelope::Reply),
+            None,
+        ),
+        (
+            sse.enabled,
+            &sse.handler_prefix,
+            sse.max_request_body_size,
+            (Framing::Events, Envelope::Reply),
+            None,
+        ),
+        (
+            uni_http_stream.enabled,
+            &uni_http_stream.handler_prefix,
+            uni_http_stream.max_request_body_size,
+            (Framing::Lines, Envelope::Bare),
+            transforms(&uni_http_stream.connect_code_to_http_response),
+        ),
+        (
+            uni_sse.enabled,
+            &uni_sse.handler_prefix,
+            uni_sse.max_request_body_size,
+            (Framing::Events, Envelope::Bare),
+            transforms(&uni_sse.connect_code_to_http_response),
+        ),
+    ];
     let mut endpoints = Vec::new();
-    let mut add = |is_on: bool, prefix: &str, framing, envelope, size: ByteSize, on_refusal| {
+    for (is_on, prefix, size, (framing, envelope), on_refusal) in rows {
         if is_on {
             endpoints.push(StreamEndpoint {
-                path: path(prefix),
+                path: path::parse(prefix)?,
                 framing,
                 envelope,
                 body_bytes_max: size.get().unwrap_or(MESSAGE_BYTES_MAX),
                 on_refusal,
             });
         }
-    };
-    let options = &config.http_stream;
-    let size = options.max_request_body_size;
-    add(
-        options.enabled,
-        &options.handler_prefix,
-        lines,
-        both,
-        size,
-        None,
-    );
-    let options = &config.sse;
-    let size = options.max_request_body_size;
-    add(
-        options.enabled,
-        &options.handler_prefix,
-        events,
-        both,
-        size,
-        None,
-    );
-    let options = &config.uni_http_stream;
-    let size = options.max_request_body_size;
-    let refusal = transforms(&options.connect_code_to_http_response);
-    add(
-        options.enabled,
-        &options.handler_prefix,
-        lines,
-        down,
-        size,
-        refusal,
-    );
-    let options = &config.uni_sse;
-    let size = options.max_request_body_size;
-    let refusal = transforms(&options.connect_code_to_http_response);
-    add(
-        options.enabled,
-        &options.handler_prefix,
-        events,
-        down,
-        size,
-        refusal,
-    );
+    }
     let command_bytes_max = endpoints
         .iter()
         .map(|endpoint| endpoint.body_bytes_max)
         .max();
-    Streams {
+    Ok(Streams {
         node: Arc::clone(&shared.node),
         admission: Arc::clone(&shared.admission),
         origins: Arc::clone(&shared.origins),
@@ -173,27 +147,27 @@ pub(crate) fn streams(config: &Config, shared: &Shared) -> Streams {
             command_bytes_max: command_bytes_max.unwrap_or(MESSAGE_BYTES_MAX),
             write_timeout: WRITE_TIMEOUT,
         },
-    }
+    })
 }
 
 /// What hyper serves to clients: the emulation endpoint and `init`.
-pub(crate) fn router(config: &Config, node: &Arc<Node>) -> Result<Router, BuildError> {
+pub(crate) fn router(config: &Config, shared: &Shared) -> Result<Router, BuildError> {
     let mut router = Router::new();
     if config.http_stream.enabled || config.sse.enabled {
         let emulation = Emulation {
-            node: Arc::clone(node),
-            origins: Arc::new(Origins::new(&config.client.allowed_origins)?),
+            node: Arc::clone(&shared.node),
+            origins: Arc::clone(&shared.origins),
             body_bytes_max: config
                 .emulation
                 .max_request_body_size
                 .get()
                 .unwrap_or(MESSAGE_BYTES_MAX),
         };
-        let path = path(&config.emulation.handler_prefix);
+        let path = path::parse(&config.emulation.handler_prefix)?;
         router = router.merge(emulation::routes(&path, emulation));
     }
     if config.init.enabled {
-        let path = path(&config.init.handler_prefix);
+        let path = path::parse(&config.init.handler_prefix)?;
         router = router.route(
             &path,
             get(async || ([(CONTENT_TYPE, "application/json")], "{}")),
@@ -203,7 +177,8 @@ pub(crate) fn router(config: &Config, node: &Arc<Node>) -> Result<Router, BuildE
 }
 
 impl Sizes {
-    fn settings(&self) -> (Compression, Arc<Settings>, Limits) {
+    /// An endpoint that goes both ways.
+    fn endpoint(&self, prefix: &str, shared: &Shared) -> Result<Endpoint, BuildError> {
         let message_bytes_max = self.message_max.get().unwrap_or(MESSAGE_BYTES_MAX);
         let inflated_bytes_max = self
             .decompressed_max
@@ -225,14 +200,21 @@ impl Sizes {
             command_bytes_max,
             write_timeout: self.write_timeout.duration().unwrap_or(WRITE_TIMEOUT),
         };
-        (compression, Arc::new(settings), limits)
+        Ok(Endpoint {
+            node: Arc::clone(&shared.node),
+            admission: Arc::clone(&shared.admission),
+            path: path::parse(prefix)?,
+            origins: Arc::clone(&shared.origins),
+            compression,
+            settings: Arc::new(settings),
+            limits,
+            frame_messages_max: FRAME_MESSAGES_MAX,
+            ways: Ways::Both,
+            tells_disconnect: false,
+        })
     }
 }
 
 fn transforms(options: &ConnectCodeToHttp) -> Option<Arc<ConnectCodeToHttp>> {
     options.enabled.then(|| Arc::new(options.clone()))
-}
-
-fn path(prefix: &str) -> String {
-    prefix.trim_end_matches('/').to_owned()
 }

@@ -50,6 +50,9 @@ pub enum BuildError {
     /// `client.allowed_origins` has a pattern that is none.
     #[error("client.allowed_origins: {0}")]
     Origins(#[from] websocket::origin::PatternError),
+    /// An endpoint's `handler_prefix` is no path.
+    #[error(transparent)]
+    Path(#[from] gyre_runtime::listen::path::BadPath),
     /// `client.user_id_http_header` is no name of a header.
     #[error("client.user_id_http_header: {0}")]
     UserHeader(#[from] http::header::InvalidHeaderName),
@@ -108,8 +111,16 @@ impl Gateway {
             tasks: parts.tasks.clone(),
             identity: Arc::clone(&parts.identity),
         });
-        let intercepts = intercepts(config, &node)?;
-        let router = endpoints::router(config, &node)?;
+        let shared = Shared {
+            node: Arc::clone(&node),
+            admission: Arc::new(Admission::new(
+                client.connection_limit.get(),
+                client.connection_rate_limit.get(),
+            )),
+            origins: Arc::new(Origins::new(&client.allowed_origins)?),
+        };
+        let intercepts = intercepts(config, &shared)?;
+        let router = endpoints::router(config, &shared)?;
         Ok(Self {
             node,
             intercepts,
@@ -225,27 +236,16 @@ fn options(config: &Config) -> Result<Options, BuildError> {
     })
 }
 
-fn intercepts(config: &Config, node: &Arc<Node>) -> Result<Vec<Arc<dyn Intercept>>, BuildError> {
-    let client = &config.client;
-    let admission = Arc::new(Admission::new(
-        client.connection_limit.get(),
-        client.connection_rate_limit.get(),
-    ));
-    let origins = Arc::new(Origins::new(&client.allowed_origins)?);
-    let shared = Shared {
-        node: Arc::clone(node),
-        admission,
-        origins,
-    };
+fn intercepts(config: &Config, shared: &Shared) -> Result<Vec<Arc<dyn Intercept>>, BuildError> {
     let mut intercepts: Vec<Arc<dyn Intercept>> = Vec::new();
     if !config.websocket.disabled {
-        intercepts.push(Arc::new(endpoints::websocket(&config.websocket, &shared)));
+        intercepts.push(Arc::new(endpoints::websocket(&config.websocket, shared)?));
     }
     if config.uni_websocket.enabled {
-        let endpoint = endpoints::uni_websocket(&config.uni_websocket, &shared);
+        let endpoint = endpoints::uni_websocket(&config.uni_websocket, shared)?;
         intercepts.push(Arc::new(endpoint));
     }
-    let streams = endpoints::streams(config, &shared);
+    let streams = endpoints::streams(config, shared)?;
     if !streams.endpoints.is_empty() {
         intercepts.push(Arc::new(streams));
     }

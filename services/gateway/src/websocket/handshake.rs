@@ -149,16 +149,7 @@ impl Refusal {
     /// The whole answer, after which the connection is to be closed. The body is the status's text.
     #[must_use]
     pub fn response(self) -> Vec<u8> {
-        let status = self.status();
-        let text = status.canonical_reason().unwrap_or_default();
-        let len = text.len();
-        format!(
-            "HTTP/1.1 {} {text}\r\nSec-Websocket-Version: 13\r\n\
-             Content-Type: text/plain; charset=utf-8\r\nContent-Length: {len}\r\n\
-             Connection: close\r\n\r\n{text}",
-            status.as_u16(),
-        )
-        .into_bytes()
+        crate::http::plain(self.status(), "Sec-Websocket-Version: 13\r\n").into_bytes()
     }
 }
 

@@ -215,6 +215,16 @@ fn one_compressed_frame_serves_all_receivers() -> Outcome {
 }
 
 #[test]
+fn a_prefix_means_the_same_with_and_without_a_slash_at_its_end() -> Outcome {
+    let options = ",\"websocket\":{\"handler_prefix\":\"/connection/websocket/\"},\
+                   \"init\":{\"enabled\":true,\"handler_prefix\":\"/init/\"}";
+    let server = start("prefix", options)?;
+    Client::subscribed(server.port, "", "news")?;
+    assert!(server.get("/init")?.ends_with("\r\n\r\n{}"));
+    Ok(())
+}
+
+#[test]
 fn a_client_that_does_not_read_delays_no_call() -> Outcome {
     let options = ",\"websocket\":{\"write_timeout\":\"1h\"}";
     let server = start_with("stuck", ",\"queue_max_size\":100000000", options)?;
