@@ -111,7 +111,6 @@ impl Api {
             gateways: Gateways::new(deps.gateways),
             metrics: Metrics::new(&deps.telemetry)?,
         });
-        warn_of_doors(config);
         let (reporter, health) = tonic_health::server::health_reporter();
         reporter.set_serving::<CentrifugoApiServer<Grpc>>().await;
         let http = http_routes(&config.http_api, &methods, &deps.clock)?;
@@ -150,29 +149,6 @@ impl Api {
         self.health
             .set_not_serving::<CentrifugoApiServer<Grpc>>()
             .await;
-    }
-}
-
-fn warn_of_doors(config: &Config) {
-    if let Some(warning) = http_door(&config.http_api) {
-        tracing::warn!("{warning}");
-    }
-    if config.grpc_api.enabled && config.grpc_api.insecure {
-        tracing::warn!("grpc_api.insecure: everybody may call the server API over gRPC");
-    }
-}
-
-/// What an operator should know of how the HTTP API is guarded.
-fn http_door(config: &HttpApi) -> Option<&'static str> {
-    let is_locked = config.key.is_empty() && !config.jwks.enabled;
-    if config.disabled {
-        None
-    } else if config.insecure {
-        Some("http_api.insecure: everybody may call the server API over HTTP")
-    } else if is_locked {
-        Some("http_api.key is not set: every call of the server API over HTTP is refused")
-    } else {
-        None
     }
 }
 

@@ -3,14 +3,14 @@
 use std::net::SocketAddr;
 
 use gyre_config::document::{Listed, Variable, variables};
-use gyre_config::{Config, Loaded, Warning};
+use gyre_config::{Config, Loaded};
 use gyre_runtime::Parts;
 use gyre_runtime::tls::{Prepared, Tls};
 use gyre_telemetry::logs::Levels;
 use prometheus::IntGauge;
 
 use crate::cli::{Given, load};
-use crate::serve::level;
+use crate::serve::{level, warn};
 
 /// What a reload changes, and how it reads.
 pub(crate) struct Reloader {
@@ -75,21 +75,15 @@ impl Reloader {
     }
 
     fn take(&mut self, loaded: Loaded) {
-        warn_of(&loaded.warnings, &waiting(&self.config, &loaded.config));
-        let config = loaded.config;
+        let Loaded { config, warnings } = loaded;
+        warn(&warnings);
+        for option in waiting(&self.config, &config) {
+            tracing::warn!(option, "configuration: takes effect at the next start");
+        }
         self.levels.set(level(&config));
         self.config.log.level = config.log.level;
         self.version.inc();
         tracing::info!(version = self.version.get(), "configuration was read again");
-    }
-}
-
-fn warn_of(warnings: &[Warning], waiting: &[String]) {
-    for warning in warnings {
-        tracing::warn!(%warning, "configuration");
-    }
-    for option in waiting {
-        tracing::warn!(option, "configuration: takes effect at the next start");
     }
 }
 

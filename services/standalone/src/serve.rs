@@ -67,7 +67,8 @@ pub(crate) fn version(parts: &Parts) -> Result<IntGauge, Failure> {
     Ok(version)
 }
 
-fn warn(warnings: &[Warning]) {
+/// Tells what is odd about a configuration that can be used.
+pub(crate) fn warn(warnings: &[Warning]) {
     for warning in warnings {
         tracing::warn!(%warning, "configuration");
     }

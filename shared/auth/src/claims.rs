@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+pub use gyre_types::Override;
 use gyre_types::{UnixSeconds, UserId};
 
 /// What a connection token says.
@@ -61,21 +62,6 @@ pub struct TokenSubscription {
     pub data: Bytes,
     /// Options that replace the namespace's.
     pub over: Override,
-}
-
-/// Channel options that a token replaces for one subscription. `None` leaves the namespace's.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Override {
-    /// Whether the subscriber shows in presence.
-    pub presence: Option<bool>,
-    /// Whether the subscriber's coming and going is published.
-    pub join_leave: Option<bool>,
-    /// Whether the subscriber is told of others' coming and going.
-    pub force_push_join_leave: Option<bool>,
-    /// Whether the position is watched.
-    pub force_positioning: Option<bool>,
-    /// Whether the subscription can be recovered.
-    pub force_recovery: Option<bool>,
 }
 
 /// One entry of the claim `caps`: what is allowed in which channels.

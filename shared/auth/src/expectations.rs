@@ -75,16 +75,9 @@ impl Expectations {
 
 impl Expected {
     fn new(exactly: &str, pattern: &str, option: &'static str) -> Result<Self, SetupError> {
-        let pattern = match pattern {
-            "" => None,
-            text => Some(Regex::new(text).map_err(|source| SetupError::Regex {
-                option,
-                source: Box::new(source),
-            })?),
-        };
         Ok(Self {
             exactly: (!exactly.is_empty()).then(|| exactly.to_owned()),
-            pattern,
+            pattern: regex(option, pattern)?,
         })
     }
 
@@ -97,4 +90,17 @@ impl Expected {
                 .as_ref()
                 .is_none_or(|pattern| claim.is_some_and(|claim| pattern.is_match(claim)))
     }
+}
+
+/// The expression of an option; `None` if the option is empty.
+pub(crate) fn regex(option: &'static str, text: &str) -> Result<Option<Regex>, SetupError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    Regex::new(text)
+        .map(Some)
+        .map_err(|source| SetupError::Regex {
+            option,
+            source: Box::new(source),
+        })
 }

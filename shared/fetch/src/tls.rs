@@ -1,6 +1,6 @@
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use gyre_config::tls::Tls;
 use rustls::client::WebPkiServerVerifier;
@@ -87,24 +87,30 @@ fn verifier(
         return Ok(None);
     }
     let name = ServerName::try_from(tls.server_name.clone())?;
-    let roots = Arc::new(roots(tls)?);
+    let roots = roots(tls)?;
     let verifier =
         WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(provider)).build()?;
     Ok(Some(Arc::new(Named { name, verifier })))
 }
 
-fn roots(tls: &Tls) -> Result<RootCertStore, TlsError> {
+/// Authorities of the system. Reading them is slow, and all clients trust the same.
+static SYSTEM: LazyLock<Arc<RootCertStore>> = LazyLock::new(|| {
     let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    let (_, broken) = roots.add_parsable_certificates(found.certs);
+    tracing::debug!(certificates = roots.len(), broken, "system's authorities");
+    Arc::new(roots)
+});
+
+fn roots(tls: &Tls) -> Result<Arc<RootCertStore>, TlsError> {
     if tls.server_ca_pem.is_empty() {
-        let found = rustls_native_certs::load_native_certs();
-        let (_, broken) = roots.add_parsable_certificates(found.certs);
-        tracing::debug!(certificates = roots.len(), broken, "system's authorities");
-    } else {
-        for certificate in certificates("server_ca_pem", &tls.server_ca_pem)? {
-            roots.add(certificate)?;
-        }
+        return Ok(Arc::clone(&SYSTEM));
     }
-    Ok(roots)
+    let mut roots = RootCertStore::empty();
+    for certificate in certificates("server_ca_pem", &tls.server_ca_pem)? {
+        roots.add(certificate)?;
+    }
+    Ok(Arc::new(roots))
 }
 
 fn certificates(

@@ -1,5 +1,6 @@
 pub use gyre_config::channel::RecoveryMode as Mode;
 use gyre_config::channel::{DeltaType, Options};
+pub use gyre_types::Override;
 
 use crate::caller::Caller;
 use crate::rules::{history_grants, presence_grants};
@@ -15,21 +16,6 @@ pub struct Wish {
     pub join_leave: bool,
     /// Fossil deltas. Not to be asked for together with a filter.
     pub delta: bool,
-}
-
-/// Options that a token or the backend replaces for one subscription. `None` leaves the namespace's.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Override {
-    /// Whether the subscriber shows in presence.
-    pub presence: Option<bool>,
-    /// Whether the subscriber's joining and leaving is published.
-    pub join_leave: Option<bool>,
-    /// Whether the subscriber is told of others' joining and leaving, asked or not.
-    pub force_push_join_leave: Option<bool>,
-    /// Whether the position is watched, asked or not.
-    pub force_positioning: Option<bool>,
-    /// Whether the subscription can be recovered, asked or not.
-    pub force_recovery: Option<bool>,
 }
 
 /// What holds for one subscription.

@@ -120,23 +120,16 @@ impl Tls {
         })
     }
 
-    /// Reads everything again; true if something had changed. What was in use stays in use if the new
-    /// cannot be.
-    ///
-    /// # Errors
-    ///
-    /// See [`Error`].
-    pub fn reload(&self) -> Result<bool, Error> {
-        Ok(self.prepare()?.commit())
-    }
-
     /// Reads everything again, and leaves it to [`Prepared::commit`] to use it.
     ///
     /// # Errors
     ///
     /// See [`Error`].
     pub fn prepare(&self) -> Result<Prepared, Error> {
-        let texts = Texts::read(&self.shared.source)?;
+        self.prepared(Texts::read(&self.shared.source)?)
+    }
+
+    fn prepared(&self, texts: Texts) -> Result<Prepared, Error> {
         let tls = self.clone();
         if texts == self.shared.state.lock().texts {
             return Ok(Prepared { tls, news: None });
@@ -173,7 +166,7 @@ impl Tls {
         if is_told(&texts) {
             return;
         }
-        match self.reload() {
+        match self.prepared(texts).map(Prepared::commit) {
             Ok(true) => tracing::info!("certificates changed and were read again"),
             Ok(false) => {}
             Err(error) => {

@@ -23,20 +23,13 @@ impl Session {
             return; // Left while the delivery was on its way.
         };
         match &mut subscription.state {
-            State::Live { .. } => self.deliver(id, prepared, now),
+            State::Live { .. } => {}
             State::Opening(opening) if opening.buffer.len() < limits::RECOVERY_BUFFER_MAX => {
-                opening.buffer.push(Arc::clone(prepared));
+                return opening.buffer.push(Arc::clone(prepared));
             }
-            State::Opening(_) => self.close(Disconnect::INSUFFICIENT_STATE, now),
-            State::Asking | State::Leaving => {}
+            State::Opening(_) => return self.close(Disconnect::INSUFFICIENT_STATE, now),
+            State::Asking | State::Leaving => return,
         }
-    }
-
-    /// Takes a publication that a live subscription has not seen.
-    pub(crate) fn deliver(&mut self, id: SubscriptionId, prepared: &Arc<Prepared>, now: Now) {
-        let Some(subscription) = self.table.get_mut(id) else {
-            return;
-        };
         if subscription.is_ending() {
             return;
         }

@@ -49,15 +49,7 @@ impl Access {
     #[must_use]
     pub fn in_memory(clock: &Clock) -> (Self, Keeper) {
         let view = Arc::new(View::default());
-        let (door, keeper) = door(None, &view, clock);
-        let access = Self {
-            view,
-            users: door.clone(),
-            tokens: door.clone(),
-            tokens_of_users: door,
-            clock: clock.clone(),
-        };
-        (access, keeper)
+        Self::behind(None, view, clock)
     }
 
     /// Keeps everything in one repository, and reads it. Returns what makes the changes; it has to
@@ -78,7 +70,16 @@ impl Access {
         for kind in Kind::ALL {
             load(&view, &*repository, kind, clock).await?;
         }
-        let (door, keeper) = door(Some(repository), &view, clock);
+        Ok(Self::behind(Some(repository), view, clock))
+    }
+
+    /// All kinds in one place.
+    fn behind(
+        repository: Option<Arc<dyn Exclusions>>,
+        view: Arc<View>,
+        clock: &Clock,
+    ) -> (Self, Keeper) {
+        let (door, keeper) = door(repository, &view, clock);
         let access = Self {
             view,
             users: door.clone(),
@@ -86,7 +87,7 @@ impl Access {
             tokens_of_users: door,
             clock: clock.clone(),
         };
-        Ok((access, keeper))
+        (access, keeper)
     }
 
     /// Where connections look.

@@ -10,12 +10,14 @@ mod fault;
 mod ids;
 pub mod limits;
 mod names;
+mod replaced;
 mod time;
 
 pub use epoch::Epoch;
 pub use fault::{Fault, Kind};
 pub use ids::{HubSlot, SubscriptionId, Ticket};
 pub use names::{ChannelName, ClientId, EmptyChannelName, UserId};
+pub use replaced::Override;
 pub use time::{Now, UnixMillis, UnixSeconds, Uptime};
 
 /// A place in a channel's stream: which life of the stream, and how far into it.

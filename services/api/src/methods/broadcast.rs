@@ -3,7 +3,7 @@ use gyre_proto::api::{BroadcastRequest, BroadcastResult, PublishResponse, Publis
 use gyre_protocol::messages::Publication;
 use gyre_types::ChannelName;
 
-use super::publish::{IDEMPOTENCY_TTL, result};
+use super::publish::result;
 use super::{Methods, channel, payload};
 use crate::error::Error;
 use crate::metrics::Protocol;
@@ -130,7 +130,7 @@ fn options<'c, 'n>(
         retention: channel.retention_unless(common.skip_history),
         with_previous: common.delta || channel.options().delta_publish,
         idempotency_key: common.idempotency_key,
-        idempotency_ttl: IDEMPOTENCY_TTL,
+        idempotency_ttl: PublishOptions::IDEMPOTENCY_TTL,
         version_epoch: common.version_epoch,
     };
     Ok((channel.into_name(), options))

@@ -1,14 +1,9 @@
-use std::time::Duration;
-
 use gyre_engine::{Publish, PublishOptions, Published};
 use gyre_proto::api::{PublishRequest, PublishResult};
 use gyre_protocol::messages::Publication;
 
 use super::{Methods, channel, payload};
 use crate::error::Error;
-
-/// How long an idempotency key is remembered. 300 s; source: server API.
-pub(super) const IDEMPOTENCY_TTL: Duration = Duration::from_secs(300);
 
 // hot path: server publish 2/3
 pub(super) async fn run(
@@ -32,7 +27,7 @@ pub(super) async fn run(
         retention: channel.retention_unless(request.skip_history),
         with_previous: request.delta || channel.options().delta_publish,
         idempotency_key: &request.idempotency_key,
-        idempotency_ttl: IDEMPOTENCY_TTL,
+        idempotency_ttl: PublishOptions::IDEMPOTENCY_TTL,
         version_epoch: &request.version_epoch,
     };
     let publish = Publish {

@@ -78,7 +78,7 @@ fn grants(node: &Node, claims: ConnectionClaims) -> Grants {
             info: subscription.info,
             data: subscription.data,
             expire_at: None,
-            overrides: tokens::overrides(subscription.over),
+            overrides: subscription.over,
         })
         .collect();
     Grants {

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use gyre_auth::{ConnectionClaims, KeyFetch, Override, SubscriptionClaims, TokenError};
+use gyre_auth::{ConnectionClaims, KeyFetch, SubscriptionClaims, TokenError};
 use gyre_session::{Completion, ConnectionGrant, SubscriptionGrant, TokenMark, TokenRefusal};
 use gyre_types::{Ticket, UnixSeconds};
 
@@ -76,7 +76,7 @@ fn subscribed(verified: Result<SubscriptionClaims, TokenError>) -> Completion {
                     info: claims.subscription.info,
                     data: claims.subscription.data,
                     expire_at: claims.expire_at,
-                    overrides: overrides(claims.subscription.over),
+                    overrides: claims.subscription.over,
                     token: TokenMark::new(&claims.token_id, claims.issued_at),
                 })
             })
@@ -94,15 +94,5 @@ pub(super) fn refusal(error: &TokenError) -> TokenRefusal {
         TokenError::Expired => TokenRefusal::Expired,
         TokenError::Invalid { .. } => TokenRefusal::Invalid,
         TokenError::Pending(_) | TokenError::Unavailable => TokenRefusal::Unavailable,
-    }
-}
-
-pub(super) const fn overrides(over: Override) -> gyre_policy::Override {
-    gyre_policy::Override {
-        presence: over.presence,
-        join_leave: over.join_leave,
-        force_push_join_leave: over.force_push_join_leave,
-        force_positioning: over.force_positioning,
-        force_recovery: over.force_recovery,
     }
 }

@@ -1,5 +1,4 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use gyre_engine::{PublishOptions, Retention};
 use gyre_protocol::messages::{ClientInfo, Publication};
@@ -8,9 +7,6 @@ use gyre_types::ChannelName;
 
 use super::failure;
 use crate::node::Node;
-
-/// How long an idempotency key is remembered; clients give none, so it only has to be something.
-const IDEMPOTENCY_TTL: Duration = Duration::from_mins(5);
 
 pub(super) async fn publish(node: &Node, effect: Publish) -> Completion {
     node.metrics.messages_sent.publication.inc();
@@ -24,9 +20,7 @@ pub(super) async fn publish(node: &Node, effect: Publish) -> Completion {
             meta_ttl: kept.meta_ttl,
         }),
         with_previous: rules.options().delta_publish,
-        idempotency_key: "",
-        idempotency_ttl: IDEMPOTENCY_TTL,
-        version_epoch: "",
+        ..PublishOptions::default()
     };
     let publication = Publication {
         data: effect.data,

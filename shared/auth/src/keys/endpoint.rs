@@ -11,7 +11,7 @@ use regex_syntax::ast::{self, Ast, GroupKind};
 
 use super::remote::{Found, KeySet, Patience};
 use crate::error::{Reason, SetupError};
-use crate::expectations::Audience;
+use crate::expectations::{Audience, regex};
 use crate::outside::FetchKeys;
 
 /// Option that names the address.
@@ -170,18 +170,6 @@ fn collect<'a>(
             found.insert(name, text.as_str());
         }
     }
-}
-
-fn regex(option: &'static str, text: &str) -> Result<Option<Regex>, SetupError> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    Regex::new(text)
-        .map(Some)
-        .map_err(|source| SetupError::Regex {
-            option,
-            source: Box::new(source),
-        })
 }
 
 /// Takes an address apart at its placeholders.

@@ -35,10 +35,10 @@ pub(super) fn check(config: &Config, report: &mut Report) {
         }
     }
     let (http, grpc) = (&config.http_api, &config.grpc_api);
-    if !http.disabled && !http.insecure && http.key.is_empty() {
+    if !http.disabled && !http.insecure && http.key.is_empty() && !http.jwks.enabled {
         report.warnings.push(Warning::NoKey("http_api.key"));
     }
-    if grpc.enabled && !grpc.insecure && grpc.key.is_empty() {
+    if grpc.enabled && !grpc.insecure && grpc.key.is_empty() && !grpc.jwks.enabled {
         report.warnings.push(Warning::NoKey("grpc_api.key"));
     }
 }

@@ -1,5 +1,6 @@
 use std::path::Path;
 
+use crate::document::Format;
 use crate::problem::FileError;
 use crate::value::Value;
 
@@ -24,13 +25,11 @@ pub(super) fn read(path: &Path) -> Result<Option<Value>, FileError> {
 type Parser = fn(&str) -> Result<Value, FileError>;
 
 fn parser(path: &Path) -> Option<Parser> {
-    let extension = path.extension()?.to_str()?.to_ascii_lowercase();
-    match extension.as_str() {
-        "json" => Some(json),
-        "yaml" | "yml" => Some(yaml),
-        "toml" => Some(toml),
-        _ => None,
-    }
+    Some(match Format::of(path)? {
+        Format::Json => json,
+        Format::Yaml => yaml,
+        Format::Toml => toml,
+    })
 }
 
 pub(super) fn json(text: &str) -> Result<Value, FileError> {

@@ -90,7 +90,7 @@ fn changed_files_hold_from_the_next_look_on() {
     write(&(second.0.clone(), first.1));
     tls.look();
     assert!(Arc::ptr_eq(&before, &tls.current()));
-    assert!(tls.reload().is_err());
+    assert!(tls.prepare().is_err());
 
     write(&second);
     tls.look();

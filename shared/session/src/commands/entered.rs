@@ -54,7 +54,7 @@ pub(crate) fn entered(
             if let Some(observation) = settled.observation {
                 session.observe(observation);
             }
-            answer(session, id, settled.result, &settled.missed, now);
+            answer(session, id, settled.result, now);
         }
         Err(unrecovered) => reject(session, id, unrecovered, now),
     }
@@ -85,7 +85,7 @@ pub(crate) fn go_live(session: &mut Session, id: SubscriptionId, now: Now) {
     session.observe(Observation::SubscriptionBegan);
     session.watch(id, now);
     for prepared in &buffer {
-        session.deliver(id, prepared, now);
+        session.handle_delivery(id, prepared, now);
     }
     match join {
         Some(info) => session.issue(Effect::PublishJoin { channel, info }, Pending::Joining(id)),
@@ -109,8 +109,6 @@ impl Session {
 
 struct Settled {
     result: SubscribeResult,
-    /// For a control command: its push has no place for what was missed, so it follows.
-    missed: Vec<Arc<Publication>>,
     observation: Option<Observation>,
 }
 
@@ -154,7 +152,6 @@ fn settle(
         recovered: recovered.is_recovered,
         publications: recovered.publications.len(),
     });
-    let missed = recovered.publications;
     let options = subscription.options;
     if options.is_positioned {
         subscription.position = top;
@@ -173,17 +170,16 @@ fn settle(
         result.expires = true;
         result.ttl = ttl(expire_at, now);
     }
-    result.publications = missed.iter().map(for_client).collect();
+    result.publications = recovered.publications.iter().map(for_client).collect();
     if options.delta != Delta::Off {
         result.delta = true;
-        if !missed.is_empty() {
+        if !result.publications.is_empty() {
             subscription.options.delta = Delta::Ready;
         }
         delta::recovered(format, &mut result.publications);
     }
     Ok(Settled {
         result,
-        missed,
         observation,
     })
 }
@@ -215,13 +211,7 @@ pub(crate) fn for_client(publication: &Arc<Publication>) -> Publication {
     }
 }
 
-fn answer(
-    session: &mut Session,
-    id: SubscriptionId,
-    result: SubscribeResult,
-    missed: &[Arc<Publication>],
-    now: Now,
-) {
+fn answer(session: &mut Session, id: SubscriptionId, result: SubscribeResult, now: Now) {
     let Some((origin, channel)) = origin_of(session, id) else {
         return;
     };
@@ -247,9 +237,9 @@ fn answer(
                 data: result.data,
             };
             session.push(&channel, PushBody::Subscribe(push), now);
-            for publication in missed {
-                let body = PushBody::Publication(for_client(publication));
-                session.push(&channel, body, now);
+            // That push has no place for what was missed, so it follows.
+            for publication in result.publications {
+                session.push(&channel, PushBody::Publication(publication), now);
             }
             go_live(session, id, now);
             session.report(control, Ok(()));

@@ -158,7 +158,7 @@ async fn a_new_certificate_holds_for_new_connections() -> Outcome {
     let bench = Bench::with(Some(tls.clone()))?;
     let mut old = connect(&bench, &first, None, &[]).await?;
     write(&second)?;
-    assert!(tls.reload()?);
+    assert!(tls.prepare()?.commit());
     std::fs::remove_file(&path)?;
     assert!(connect(&bench, &first, None, &[]).await.is_err());
     connect(&bench, &second, None, &[]).await?;
