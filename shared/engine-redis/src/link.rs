@@ -61,6 +61,7 @@ struct Shared {
     /// Told when the table may be out of date.
     doubt: Notify,
     parts: mpsc::Sender<Part>,
+    begun: Instant,
 }
 
 impl Link {
@@ -82,6 +83,7 @@ impl Link {
                 nodes: Mutex::default(),
                 doubt: Notify::new(),
                 parts,
+                begun: Instant::now(),
             }),
         };
         link.begin();

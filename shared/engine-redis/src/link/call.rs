@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gyre_engine::Error;
 use tokio::time::{Instant, timeout_at};
 
+use super::node::LOST_PATIENCE;
 use super::verdict::Verdict;
 use super::{Address, BackOff, Facts, Link, Live, Node};
 use crate::scripts::Script;
@@ -122,7 +123,7 @@ impl Link {
                 *place = Some(result);
             }
         }
-        let unrouted = || Err(unavailable("no server is known yet".to_owned()));
+        let unrouted = || Err(unavailable("no redis server has answered yet".to_owned()));
         results.into_iter().map(|one| one.unwrap_or_else(unrouted)).collect()
     }
 
@@ -194,7 +195,7 @@ impl Link {
         let asked = attempts.ask.take();
         let is_asked = asked.is_some();
         let Some(node) = asked.or_else(|| self.owner(request.partition)) else {
-            return (Verdict::NotNow("no server is known yet".to_owned()), None);
+            return (self.without_any(), None);
         };
         let live = match primary(&node, attempts.deadline).await {
             Ok(live) => live,
@@ -206,6 +207,15 @@ impl Link {
             .await
             .unwrap_or_else(|_| Verdict::Lost(format!("{}: no answer in time", node.address)));
         (verdict, Some(live))
+    }
+
+    /// What it means that nobody is known to serve anything.
+    fn without_any(&self) -> Verdict {
+        let reason = "no redis server has answered yet".to_owned();
+        if self.shared.begun.elapsed() < LOST_PATIENCE {
+            return Verdict::NotNow(reason);
+        }
+        Verdict::Refused(reason)
     }
 
     /// What it means that there is no connection to a node.

@@ -14,7 +14,7 @@ use crate::scripts::Scripts;
 const FACTS_INTERVAL: Duration = Duration::from_millis(500);
 
 /// How long an operation waits for a connection that is lost, before it fails at once.
-const LOST_PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const LOST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// A server, and the connection for commands to it.
 pub(crate) struct Node {

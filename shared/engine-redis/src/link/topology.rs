@@ -24,6 +24,7 @@ pub(crate) struct Table {
     owners: Vec<Arc<Node>>,
     /// Whether messages go through sharded PUB/SUB.
     pub(crate) is_sharded: bool,
+    is_cluster: bool,
 }
 
 /// How one node sees its cluster.
@@ -60,15 +61,10 @@ impl Link {
     pub(super) fn begin(&self) {
         let shared = Arc::downgrade(&self.shared);
         match &self.options().servers {
-            Servers::Fixed(addresses) => {
-                let nodes: Vec<Arc<Node>> =
-                    addresses.iter().map(|address| self.node(address)).collect();
-                self.share_out(&nodes);
-            }
-            Servers::Cluster(addresses) => {
-                let nodes: Vec<Arc<Node>> =
-                    addresses.iter().map(|address| self.node(address)).collect();
-                self.share_out(nodes.get(..1).unwrap_or_default());
+            Servers::Fixed(addresses) | Servers::Cluster(addresses) => {
+                for address in addresses {
+                    self.node(address);
+                }
             }
             Servers::Sentinel { .. } => {}
         }
@@ -97,14 +93,22 @@ impl Link {
     async fn look_up(&self) {
         match &self.options().servers {
             Servers::Fixed(addresses) => {
-                let [address] = &**addresses else {
-                    return;
-                };
-                // A single address may be that of a cluster's node.
-                let live = self.node(address).live_now();
-                if live.is_some_and(|live| live.facts.is_cluster) || self.shared.is_spread() {
-                    self.look_up_cluster(addresses).await;
+                let nodes: Vec<Arc<Node>> =
+                    addresses.iter().map(|address| self.node(address)).collect();
+                if let [node] = &*nodes {
+                    // A single address may be that of a cluster's node.
+                    match node.live_now() {
+                        Some(live) if live.facts.is_cluster => {
+                            return self.look_up_cluster(addresses).await;
+                        }
+                        None if self.shared.is_cluster() => {
+                            return self.look_up_cluster(addresses).await;
+                        }
+                        None if !self.shared.is_known() => return,
+                        Some(_) | None => {}
+                    }
                 }
+                self.share_out(&nodes);
             }
             Servers::Cluster(addresses) => self.look_up_cluster(addresses).await,
             Servers::Sentinel { sentinels, primary } => {
@@ -134,6 +138,7 @@ impl Link {
         self.replace(Table {
             owners,
             is_sharded: false,
+            is_cluster: false,
         });
     }
 
@@ -172,6 +177,7 @@ impl Link {
         self.replace(Table {
             owners: owners.collect(),
             is_sharded: view.has_shards,
+            is_cluster: true,
         });
         self.keep_nodes(|address| {
             seeds.contains(address) || view.ranges.iter().any(|(_, _, owner)| owner == address)
@@ -224,14 +230,13 @@ impl Link {
 }
 
 impl Shared {
-    /// Whether more than one node serves something.
-    fn is_spread(&self) -> bool {
-        let table = self.table.borrow();
-        let first = table.owners.first();
-        table
-            .owners
-            .iter()
-            .any(|one| first.is_some_and(|first| !Arc::ptr_eq(one, first)))
+    /// Whether it is known who serves what.
+    fn is_known(&self) -> bool {
+        !self.table.borrow().owners.is_empty()
+    }
+
+    fn is_cluster(&self) -> bool {
+        self.table.borrow().is_cluster
     }
 }
 
