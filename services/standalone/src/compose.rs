@@ -7,6 +7,7 @@ use std::sync::Arc;
 use axum::Router;
 use gyre_api::{Api, BuildError};
 use gyre_config::Config;
+use gyre_engines::Opened;
 use gyre_gateway::Gateway;
 use gyre_policy::Policy;
 use gyre_runtime::layers::{CallKind, CallTracer, RequestCounter};
@@ -38,10 +39,9 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
     let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
-    let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks)
-        .map_err(Failure::failed)?;
+    let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
+    let Opened { engine, statuses } = opened.await.map_err(engine_failure)?;
     let access = open_store(config, parts).await?;
-    let statuses = gyre_engines::statuses(&config.user_status, &parts.clock);
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,
@@ -178,6 +178,14 @@ fn api_config(config: &Config) -> gyre_api::Config {
     gyre_api::Config {
         http_api: config.http_api.clone(),
         grpc_api: config.grpc_api.clone(),
+    }
+}
+
+fn engine_failure(error: gyre_engines::OpenError) -> Failure {
+    if error.is_of_configuration() {
+        Failure::bad_configuration(error)
+    } else {
+        Failure::failed(error)
     }
 }
 
