@@ -207,7 +207,9 @@ impl<I: Inlet> RedisBroker<I> {
     async fn read(&self, channel: &ChannelName, query: HistoryQuery<'_>) -> HistoryRead {
         let key = ReadKey {
             channel: channel.clone(),
-            since: query.since.map(|(offset, epoch)| (offset, epoch.to_owned())),
+            since: query
+                .since
+                .map(|(offset, epoch)| (offset, epoch.to_owned())),
             limit: query.limit,
             is_reverse: query.order == Order::Reverse,
             meta_ttl: query.meta_ttl,
@@ -260,11 +262,7 @@ impl<I: Inlet> RedisBroker<I> {
 }
 
 impl Draft<'_> {
-    fn request<'r>(
-        &self,
-        link: &Link,
-        args: &'r (dyn Fn(&mut Cmd, &Facts) + Sync),
-    ) -> Request<'r> {
+    fn request<'r>(&self, link: &Link, args: &'r (dyn Fn(&mut Cmd, &Facts) + Sync)) -> Request<'r> {
         let layout = link.layout();
         let partition = self.place.partition;
         let key = self.options.idempotency_key;
@@ -398,19 +396,26 @@ struct Range {
 impl Range {
     fn of(query: &HistoryQuery<'_>) -> Self {
         let since = query.since.map(|(offset, _)| offset);
-        let mut count = query.limit.map(|limit| limit.to_string()).unwrap_or_default();
+        let mut count = query
+            .limit
+            .map(|limit| limit.to_string())
+            .unwrap_or_default();
         let (command, from, to) = match query.order {
             Order::Forward => {
                 let first = since.map_or(Some(0), |offset| offset.checked_add(1));
                 if first.is_none() {
-                    count = "0".to_owned();
+                    "0".clone_into(&mut count);
                 }
-                ("XRANGE", first.unwrap_or(u64::MAX).to_string(), "+".to_owned())
+                (
+                    "XRANGE",
+                    first.unwrap_or(u64::MAX).to_string(),
+                    "+".to_owned(),
+                )
             }
             Order::Reverse => {
                 let last = since.map(|offset| offset.saturating_sub(1));
                 if last == Some(0) {
-                    count = "0".to_owned();
+                    "0".clone_into(&mut count);
                 }
                 let from = last.map_or_else(|| "+".to_owned(), |last| last.to_string());
                 ("XREVRANGE", from, "-".to_owned())

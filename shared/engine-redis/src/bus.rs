@@ -41,7 +41,7 @@ pub(crate) struct Bus<I> {
 
 impl<I: Inlet> Bus<I> {
     /// Begins to listen.
-    pub(crate) fn open(link: Link, inlet: Arc<I>) -> Arc<Self> {
+    pub(crate) fn open(link: &Link, inlet: Arc<I>) -> Arc<Self> {
         let partitions = (0..link.layout().partitions())
             .map(|_| Mutex::default())
             .collect();
@@ -120,7 +120,8 @@ impl<I: Inlet> Bus<I> {
 
     fn want(&self, partition: u16) {
         self.wanted.lock().insert(partition);
-        self.wishes.send_modify(|count| *count = count.wrapping_add(1));
+        self.wishes
+            .send_modify(|count| *count = count.wrapping_add(1));
     }
 
     fn partition(&self, place: Place) -> Option<&Mutex<Lines>> {

@@ -109,7 +109,12 @@ impl Layout {
 
     /// The key of this kind for a whole partition.
     pub(crate) fn partition_key(&self, kind: Kind, partition: u16) -> String {
-        format!("{}:{}:{{{}}}", self.prefix, kind.letters(), self.tag(partition))
+        format!(
+            "{}:{}:{{{}}}",
+            self.prefix,
+            kind.letters(),
+            self.tag(partition)
+        )
     }
 
     /// The key of this kind for a channel or user of a partition.
@@ -124,7 +129,11 @@ impl Layout {
     /// channel's name ends.
     pub(crate) fn idempotency_key(&self, partition: u16, channel: &str, key: &str) -> String {
         let tag = self.tag(partition);
-        format!("{}:k:{{{tag}}}:{}:{channel}:{key}", self.prefix, channel.len())
+        format!(
+            "{}:k:{{{tag}}}:{}:{channel}:{key}",
+            self.prefix,
+            channel.len()
+        )
     }
 
     /// The bus channel that publications of this place go to.
@@ -204,7 +213,11 @@ fn slot_of(text: &str) -> u16 {
     let crc = text.bytes().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
             let shifted = crc << 1;
-            if crc & 0x8000 == 0 { shifted } else { shifted ^ 0x1021 }
+            if crc & 0x8000 == 0 {
+                shifted
+            } else {
+                shifted ^ 0x1021
+            }
         })
     });
     crc % SLOTS
@@ -268,7 +281,10 @@ mod tests {
     fn where_things_lie_stays() {
         let layout = Layout::new("gyre", 256, 64);
         let place = layout.place("news");
-        assert_eq!(layout.key(Kind::Meta, place.partition, "news"), "gyre:m:{jqd}:news");
+        assert_eq!(
+            layout.key(Kind::Meta, place.partition, "news"),
+            "gyre:m:{jqd}:news"
+        );
         assert_eq!(layout.bus_channel(place), "gyre:b:{jqd}:63");
         assert_eq!(
             layout.idempotency_key(place.partition, "news", "key"),
@@ -291,9 +307,14 @@ mod tests {
         let layout = Layout::new("gyre", 16, 16);
         let mut counts = std::collections::BTreeMap::new();
         for number in 0..25_600 {
-            *counts.entry(layout.place(&format!("user:{number}"))).or_insert(0) += 1;
+            *counts
+                .entry(layout.place(&format!("user:{number}")))
+                .or_insert(0) += 1;
         }
         assert_eq!(counts.len(), 256);
-        assert!(counts.values().all(|count| (50..160).contains(count)), "{counts:?}");
+        assert!(
+            counts.values().all(|count| (50..160).contains(count)),
+            "{counts:?}"
+        );
     }
 }

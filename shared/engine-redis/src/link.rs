@@ -165,7 +165,10 @@ impl Link {
 
     /// Lets go of nodes that are not among these.
     fn keep_nodes(&self, is_kept: impl Fn(&Address) -> bool) {
-        self.shared.nodes.lock().retain(|address, _| is_kept(address));
+        self.shared
+            .nodes
+            .lock()
+            .retain(|address, _| is_kept(address));
     }
 }
 

@@ -2,8 +2,8 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gyre_config::{Millis, Secret};
 use gyre_config::engine::Redis;
+use gyre_config::{Millis, Secret};
 use rustls::ClientConfig;
 
 use crate::link::{Address, AddressError, Given};
@@ -130,9 +130,10 @@ impl Options {
         let tls_wanted = section.tls.enabled || first.is_some_and(|one| one.tls);
         let access = Access {
             user: given_or(first.map(|one| &*one.user), &section.user),
-            password: first
-                .filter(|one| !one.password.is_empty())
-                .map_or_else(|| section.password.clone(), |one| Secret::new(&one.password)),
+            password: first.filter(|one| !one.password.is_empty()).map_or_else(
+                || section.password.clone(),
+                |one| Secret::new(&one.password),
+            ),
             db: first
                 .and_then(|one| one.db)
                 .unwrap_or_else(|| i64::from(section.db)),
@@ -286,7 +287,10 @@ mod tests {
     #[test]
     fn by_default_it_is_one_server_on_this_machine() {
         let options = options(|_| {}).unwrap();
-        assert_eq!(options.servers, Servers::Fixed(vec![tcp("127.0.0.1", 6379)]));
+        assert_eq!(
+            options.servers,
+            Servers::Fixed(vec![tcp("127.0.0.1", 6379)])
+        );
         assert_eq!(options.access.db, 0);
         assert!(options.wait.is_none());
     }
@@ -359,6 +363,9 @@ mod tests {
             section.address = vec!["redis://me:secret@host:port".to_owned()];
         });
         let text = broken.unwrap_err().to_string();
-        assert!(text.contains("host:port") && !text.contains("secret"), "{text}");
+        assert!(
+            text.contains("host:port") && !text.contains("secret"),
+            "{text}"
+        );
     }
 }

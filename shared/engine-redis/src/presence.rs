@@ -40,7 +40,7 @@ struct Own {
 
 impl RedisPresence {
     /// Begins to renew leases.
-    pub(crate) fn open(link: Link) -> Arc<Self> {
+    pub(crate) fn open(link: &Link) -> Arc<Self> {
         let presence = Arc::new(Self {
             link: link.clone(),
             gateway: uuid::Uuid::new_v4().simple().to_string(),
@@ -212,9 +212,7 @@ impl RedisPresence {
             redis::from_redis_value(value).map_err(|_| wire::Foreign)?;
         pairs
             .into_iter()
-            .map(|(client, value)| {
-                Ok((ClientId::new(&client), Arc::new(info_of(&value.into())?)))
-            })
+            .map(|(client, value)| Ok((ClientId::new(&client), Arc::new(info_of(&value.into())?))))
             .collect()
     }
 

@@ -114,8 +114,12 @@ impl Scripts {
             command.arg("LOAD").arg(&one.text);
             load.add_command(command);
         }
-        let answers = connection.send_packed_commands(&load, 0, self.all.len()).await?;
-        answers.into_iter().try_for_each(|answer| Value::extract_error(answer).map(drop))
+        let answers = connection
+            .send_packed_commands(&load, 0, self.all.len())
+            .await?;
+        answers
+            .into_iter()
+            .try_for_each(|answer| Value::extract_error(answer).map(drop))
     }
 
     fn get(&self, script: Script) -> Option<&Loaded> {

@@ -97,7 +97,8 @@ impl Statuses for RedisStatuses {
             let now = self.now();
             let fields = [("a", &*now), ("s", state)];
             let given = if state.is_empty() { 1 } else { 2 };
-            self.set(users, fields.get(..given).unwrap_or(&fields)).await
+            self.set(users, fields.get(..given).unwrap_or(&fields))
+                .await
         })
     }
 

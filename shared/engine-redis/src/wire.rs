@@ -91,8 +91,7 @@ fn protobuf(encoded: Result<Bytes, gyre_protocol::NotJson>) -> Bytes {
 pub(crate) fn read_entry(entry: &Bytes, position: Position) -> Result<Publication, Foreign> {
     let mut rest = entry.clone();
     let time = number(&mut rest)?;
-    let mut publication =
-        Publication::decode(Format::Protobuf, &rest).map_err(|_| Foreign)?;
+    let mut publication = Publication::decode(Format::Protobuf, &rest).map_err(|_| Foreign)?;
     publication.time = i64::try_from(time).map_err(|_| Foreign)?;
     publication.offset = position.offset;
     if position.offset == 1 {
@@ -243,8 +242,19 @@ mod tests {
 
     #[test]
     fn whatever_is_not_ours_is_refused() {
-        for text in ["", "p", "p1:2", "p1:2:e:9:0:short", "p1:2:e:18446744073709551615:1:a", "px:2:e:0:0:"] {
-            assert_eq!(Message::parse(&text.into()).map(|one| one.number), Err(Foreign), "{text}");
+        for text in [
+            "",
+            "p",
+            "p1:2",
+            "p1:2:e:9:0:short",
+            "p1:2:e:18446744073709551615:1:a",
+            "px:2:e:0:0:",
+        ] {
+            assert_eq!(
+                Message::parse(&text.into()).map(|one| one.number),
+                Err(Foreign),
+                "{text}"
+            );
         }
         let unknown = Message::parse(&"z1:2:e:1:0:a".into()).unwrap();
         assert!(unknown.read().is_err());

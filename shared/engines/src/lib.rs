@@ -185,7 +185,8 @@ mod tests {
     async fn memory_is_given_back_though_nobody_reads() {
         let (clock, tasks) = (Clock::fixed(UnixMillis(1)), Tasks::default());
         let watcher = Arc::<Watcher>::default();
-        let opened = open(&Config::default(), Arc::clone(&watcher), &clock, &tasks);
+        let config = Config::default();
+        let opened = open(&config, Arc::clone(&watcher), &clock, &tasks);
         let engine = opened.await.unwrap().engine;
         let retention = Retention {
             size: 1,

@@ -39,16 +39,14 @@ impl<I: Inlet> AsyncPushSender for Ear<I> {
         let Some(place) = name.and_then(|name| self.bus.link.layout().place_of(name)) else {
             return Ok(());
         };
-        match info.kind {
-            PushKind::SMessage | PushKind::Message => {
-                if let Some(Value::BulkString(text)) = data.next() {
-                    self.bus.message(self.id, place, &Bytes::from(text));
-                }
+        if matches!(info.kind, PushKind::SMessage | PushKind::Message) {
+            if let Some(Value::BulkString(text)) = data.next() {
+                self.bus.message(self.id, place, &Bytes::from(text));
             }
-            PushKind::SSubscribe | PushKind::Subscribe => self.bus.heard(self.id, place),
-            PushKind::SUnsubscribe | PushKind::Unsubscribe => self.bus.unheard(self.id, place),
-            // The end of the connection is noticed by its driver.
-            _ => {}
+        } else if matches!(info.kind, PushKind::SSubscribe | PushKind::Subscribe) {
+            self.bus.heard(self.id, place);
+        } else if matches!(info.kind, PushKind::SUnsubscribe | PushKind::Unsubscribe) {
+            self.bus.unheard(self.id, place);
         }
         Ok(())
     }
@@ -247,7 +245,11 @@ impl<I: Inlet> Listening<'_, I> {
 
     /// One command for each piece of names: they lie in one slot.
     fn send(&mut self, sharded: &str, plain: &str, partition: u16, lines: &[u16]) {
-        let name = if self.serving.is_sharded { sharded } else { plain };
+        let name = if self.serving.is_sharded {
+            sharded
+        } else {
+            plain
+        };
         for piece in lines.chunks(NAMES_MAX) {
             let mut command = cmd(name);
             for bus in piece {
@@ -257,8 +259,9 @@ impl<I: Inlet> Listening<'_, I> {
                 }));
             }
             let mut connection = self.connection.clone();
-            self.sent
-                .push(Box::pin(async move { connection.send_packed_command(&command).await }));
+            self.sent.push(Box::pin(async move {
+                connection.send_packed_command(&command).await
+            }));
         }
     }
 }

@@ -76,7 +76,6 @@ impl Lines {
         lines.map(|(bus, _)| *bus).collect()
     }
 
-
     /// Lets go of the lines of this connection, or of none, that were without subscribers for a whole
     /// round.
     pub(super) fn sweep(&mut self, ear: u64) -> Vec<u16> {
@@ -291,7 +290,10 @@ mod tests {
         assert!(lines.sweep(EAR).is_empty());
         assert!(lines.sweep(OTHER).is_empty());
         assert_eq!(lines.sweep(EAR), [BUS]);
-        assert!(lines.add(BUS, &channel("a")).is_some(), "it is asked for again");
+        assert!(
+            lines.add(BUS, &channel("a")).is_some(),
+            "it is asked for again"
+        );
         lines.heard(EAR, BUS, &notes);
         assert_eq!(notes.taken(), Vec::<String>::new());
     }

@@ -79,7 +79,9 @@ impl Address {
             return Err(AddressError::Host);
         }
         let port = match port {
-            Some(port) => port.parse().map_err(|_| AddressError::Port(port.to_owned()))?,
+            Some(port) => port
+                .parse()
+                .map_err(|_| AddressError::Port(port.to_owned()))?,
             None => default_port,
         };
         Ok(Self::Tcp {
@@ -139,7 +141,11 @@ impl Given {
     }
 
     const fn default_port(&self) -> u16 {
-        if self.is_sentinel { SENTINEL_PORT } else { PORT }
+        if self.is_sentinel {
+            SENTINEL_PORT
+        } else {
+            PORT
+        }
     }
 
     fn read_host(&mut self, rest: &str) -> Result<(), AddressError> {
@@ -149,11 +155,14 @@ impl Given {
         self.password = decoded(password);
         let (hosts, db) = rest.split_once('/').unwrap_or((rest, ""));
         if !db.is_empty() {
-            let number = db.parse().map_err(|_| AddressError::Database(db.to_owned()))?;
+            let number = db
+                .parse()
+                .map_err(|_| AddressError::Database(db.to_owned()))?;
             self.db = Some(number);
         }
         for host in hosts.split(',') {
-            self.addresses.push(Address::parse(host, self.default_port())?);
+            self.addresses
+                .push(Address::parse(host, self.default_port())?);
         }
         Ok(())
     }
@@ -164,7 +173,9 @@ impl Given {
             value: value.to_owned(),
         };
         match name {
-            "addr" => self.addresses.push(Address::parse(value, self.default_port())?),
+            "addr" => self
+                .addresses
+                .push(Address::parse(value, self.default_port())?),
             "connect_timeout" => {
                 self.connect_timeout = Some(duration(value).ok_or_else(wrong)?);
             }
@@ -218,7 +229,10 @@ mod tests {
         assert_eq!(shown("redis://[::1]:2/0"), ["[::1]:2"]);
         assert_eq!(shown("redis+sentinel://a,b:3"), ["a:26379", "b:3"]);
         assert_eq!(shown("unix:///run/redis.sock"), ["unix:/run/redis.sock"]);
-        assert_eq!(shown("redis+cluster://a:1?addr=b:2&addr=c:3"), ["a:1", "b:2", "c:3"]);
+        assert_eq!(
+            shown("redis+cluster://a:1?addr=b:2&addr=c:3"),
+            ["a:1", "b:2", "c:3"]
+        );
     }
 
     #[test]
@@ -239,6 +253,9 @@ mod tests {
         assert_eq!(wrong("h:x"), AddressError::Port("x".to_owned()));
         assert_eq!(wrong("redis://h/x"), AddressError::Database("x".to_owned()));
         assert_eq!(wrong("h?x=1"), AddressError::Option("x".to_owned()));
-        assert!(matches!(wrong("h?io_timeout=4"), AddressError::Value { .. }));
+        assert!(matches!(
+            wrong("h?io_timeout=4"),
+            AddressError::Value { .. }
+        ));
     }
 }

@@ -73,10 +73,7 @@ impl Link {
     ///
     /// [`Error::Unavailable`] if it was surely not done or can be repeated, [`Error::OutcomeUnknown`]
     /// if nobody knows, [`Error::Internal`] if the script failed.
-    pub(crate) async fn call(
-        &self,
-        request: &Request<'_>,
-    ) -> Result<(Value, Option<Live>), Error> {
+    pub(crate) async fn call(&self, request: &Request<'_>) -> Result<(Value, Option<Live>), Error> {
         let deadline = Instant::now() + self.options().io_timeout;
         self.call_until(request, Attempts::new(deadline)).await
     }
@@ -124,7 +121,10 @@ impl Link {
             }
         }
         let unrouted = || Err(unavailable("no redis server has answered yet".to_owned()));
-        results.into_iter().map(|one| one.unwrap_or_else(unrouted)).collect()
+        results
+            .into_iter()
+            .map(|one| one.unwrap_or_else(unrouted))
+            .collect()
     }
 
     async fn call_batches(
@@ -166,7 +166,10 @@ impl Link {
         let mut live = match primary(node, deadline).await {
             Ok(live) => live,
             Err(reason) => {
-                return batch.iter().map(|_| Verdict::NotNow(reason.clone())).collect();
+                return batch
+                    .iter()
+                    .map(|_| Verdict::NotNow(reason.clone()))
+                    .collect();
             }
         };
         let mut commands = pipe();
@@ -177,9 +180,10 @@ impl Link {
             .connection
             .send_packed_commands(&commands, 0, batch.len());
         match timeout_at(deadline, sent).await {
-            Ok(Ok(answers)) if answers.len() == batch.len() => {
-                answers.into_iter().map(|one| Verdict::on(Ok(one))).collect()
-            }
+            Ok(Ok(answers)) if answers.len() == batch.len() => answers
+                .into_iter()
+                .map(|one| Verdict::on(Ok(one)))
+                .collect(),
             Ok(Ok(_)) => lost(batch, "answers are missing"),
             Ok(Err(error)) => lost(batch, &error.to_string()),
             Err(_) => lost(batch, "no answer in time"),
@@ -234,13 +238,14 @@ impl Link {
         attempts: &mut Attempts,
         verdict: Verdict,
     ) -> Result<Option<Value>, Error> {
-        attempts.redirections = match &verdict {
+        let is_elsewhere = matches!(
+            verdict,
             Verdict::Moved(_) | Verdict::Ask(_) | Verdict::NoScript
-                if attempts.redirections < REDIRECTIONS_MAX =>
-            {
-                attempts.redirections + 1
-            }
-            _ => 0,
+        );
+        attempts.redirections = if is_elsewhere && attempts.redirections < REDIRECTIONS_MAX {
+            attempts.redirections + 1
+        } else {
+            0
         };
         match verdict {
             Verdict::Done(value) => return Ok(Some(value)),
@@ -318,7 +323,10 @@ async fn send(mut live: Live, command: Cmd, is_asked: bool) -> Verdict {
 }
 
 fn lost(batch: &[(usize, &Request<'_>)], reason: &str) -> Vec<Verdict> {
-    batch.iter().map(|_| Verdict::Lost(reason.to_owned())).collect()
+    batch
+        .iter()
+        .map(|_| Verdict::Lost(reason.to_owned()))
+        .collect()
 }
 
 const fn unavailable(reason: String) -> Error {

@@ -116,7 +116,9 @@ impl Connector {
                     return Ok(Box::new(stream));
                 };
                 let name = ServerName::try_from(host.to_string())?;
-                let stream = TlsConnector::from(Arc::clone(tls)).connect(name, stream).await?;
+                let stream = TlsConnector::from(Arc::clone(tls))
+                    .connect(name, stream)
+                    .await?;
                 Ok(Box::new(stream))
             }
         }

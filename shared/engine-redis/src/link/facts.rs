@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
-use redis::{RedisError, Value, cmd, pipe};
 use redis::aio::MultiplexedConnection;
+use redis::{RedisError, Value, cmd, pipe};
 
 /// What a server says about itself.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -60,15 +60,12 @@ impl Facts {
 
 /// Whether there is sharded PUB/SUB: asked for by name, or known by version where asking is barred.
 fn has_shards(answer: Value, server: &str) -> bool {
-    match answer {
-        Value::Array(commands) => commands.iter().any(|one| *one != Value::Nil),
-        Value::Map(commands) => !commands.is_empty(),
-        _ => {
-            let version = field(server, "redis_version").unwrap_or_default();
-            let major = version.split('.').next().unwrap_or_default();
-            major.parse::<u32>().is_ok_and(|major| major >= 7)
-        }
+    if let Value::Array(commands) = answer {
+        return commands.iter().any(|one| *one != Value::Nil);
     }
+    let version = field(server, "redis_version").unwrap_or_default();
+    let major = version.split('.').next().unwrap_or_default();
+    major.parse::<u32>().is_ok_and(|major| major >= 7)
 }
 
 fn info(section: &str) -> redis::Cmd {
@@ -84,7 +81,8 @@ fn text(answer: Value) -> Result<String, RedisError> {
 
 /// Value of a line «name:value».
 pub(crate) fn field<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+    text.lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
 }
 
 #[cfg(test)]
@@ -104,7 +102,10 @@ mod tests {
     #[test]
     fn shards_are_known_by_name_or_by_version() {
         assert!(has_shards(Value::Array(vec![Value::Array(vec![])]), ""));
-        assert!(!has_shards(Value::Array(vec![Value::Nil]), "redis_version:7.0.1"));
+        assert!(!has_shards(
+            Value::Array(vec![Value::Nil]),
+            "redis_version:7.0.1"
+        ));
         assert!(has_shards(Value::Nil, "redis_version:7.0.15"));
         assert!(!has_shards(Value::Nil, "redis_version:6.2.7"));
     }

@@ -41,7 +41,10 @@ enum State {
 
 impl Node {
     /// A node, and what keeps its connection as long as anybody has the node.
-    pub(super) fn new(address: Address, link: &Link) -> (Arc<Self>, impl Future<Output = ()> + use<>) {
+    pub(super) fn new(
+        address: Address,
+        link: &Link,
+    ) -> (Arc<Self>, impl Future<Output = ()> + use<>) {
         let (sender, state) = watch::channel(State::Away {
             since: Instant::now(),
             reason: "not connected yet".into(),
@@ -195,7 +198,10 @@ impl Keeper {
     fn lost(&self, reason: &str) {
         let before = self.sender.borrow().clone();
         let since = match before {
-            State::Away { since, reason: known } => {
+            State::Away {
+                since,
+                reason: known,
+            } => {
                 if *known != *reason {
                     tracing::warn!(address = %self.address, reason, "redis cannot be reached");
                 }

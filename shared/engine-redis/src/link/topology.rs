@@ -45,14 +45,21 @@ impl Table {
     pub(crate) fn by_node(&self) -> BTreeMap<Address, Vec<u16>> {
         let mut by_node: BTreeMap<Address, Vec<u16>> = BTreeMap::new();
         for (partition, owner) in (0_u16..).zip(&self.owners) {
-            by_node.entry(owner.address.clone()).or_default().push(partition);
+            by_node
+                .entry(owner.address.clone())
+                .or_default()
+                .push(partition);
         }
         by_node
     }
 
     /// The command that sends a message over the bus.
     pub(crate) const fn publish_command(&self) -> &'static str {
-        if self.is_sharded { "SPUBLISH" } else { "PUBLISH" }
+        if self.is_sharded {
+            "SPUBLISH"
+        } else {
+            "PUBLISH"
+        }
     }
 }
 
@@ -149,7 +156,9 @@ impl Link {
         let nodes: Vec<Arc<Node>> = self.shared.nodes.lock().values().cloned().collect();
         let views = join_all(nodes.iter().map(|node| async move {
             let live = node.live_now()?;
-            timeout(VIEW_TIMEOUT, view_of(live, &node.address)).await.ok()?
+            timeout(VIEW_TIMEOUT, view_of(live, &node.address))
+                .await
+                .ok()?
         }));
         let best = views
             .await
@@ -247,7 +256,11 @@ async fn view_of(mut live: Live, asked: &Address) -> Option<View> {
         command.arg(what);
         ask.add_command(command);
     }
-    let mut answers = live.connection.send_packed_commands(&ask, 0, 2).await.ok()?;
+    let mut answers = live
+        .connection
+        .send_packed_commands(&ask, 0, 2)
+        .await
+        .ok()?;
     let slots = answers.pop()?;
     let info: String = redis::from_redis_value(answers.pop()?.extract_error().ok()?).ok()?;
     Some(View {

@@ -60,9 +60,14 @@ mod tests {
 
     #[test]
     fn an_error_says_whether_something_was_done() {
-        assert!(matches!(on("MOVED 12182 127.0.0.1:7001"), Verdict::Moved(to) if to == "127.0.0.1:7001"));
+        assert!(
+            matches!(on("MOVED 12182 127.0.0.1:7001"), Verdict::Moved(to) if to == "127.0.0.1:7001")
+        );
         assert!(matches!(on("ASK 1 [::1]:7"), Verdict::Ask(to) if to == "[::1]:7"));
-        assert!(matches!(on("NOSCRIPT No matching script."), Verdict::NoScript));
+        assert!(matches!(
+            on("NOSCRIPT No matching script."),
+            Verdict::NoScript
+        ));
         for text in [
             "TRYAGAIN Multiple keys request during rehashing of slot",
             "CLUSTERDOWN The cluster is down",
@@ -76,7 +81,10 @@ mod tests {
             "NOPERM this user has no permissions to run the 'evalsha' command",
             "NOREPLICAS Not enough good replicas to write.",
         ] {
-            assert!(matches!(on(text), Verdict::Refused(reason) if reason.contains(text)), "{text}");
+            assert!(
+                matches!(on(text), Verdict::Refused(reason) if reason.contains(text)),
+                "{text}"
+            );
         }
         assert!(matches!(on("ERR Error running script"), Verdict::Broken(_)));
     }

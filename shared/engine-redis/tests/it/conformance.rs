@@ -15,7 +15,10 @@ async fn all(subject: &dyn Subject) {
 #[ignore = "needs Redis: python3 tests/env/suite.py redis"]
 async fn one_server_does_what_the_traits_say() {
     let server = Server::start(&[]).await;
-    all(&Real::new(section(|one| one.address = vec![server.address()]))).await;
+    all(&Real::new(section(|one| {
+        one.address = vec![server.address()];
+    })))
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

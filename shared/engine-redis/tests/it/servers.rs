@@ -36,8 +36,7 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl 
 
 /// Ports that nobody listens on.
 fn free_ports<const N: usize>() -> [u16; N] {
-    let held: [TcpListener; N] =
-        std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
+    let held: [TcpListener; N] = std::array::from_fn(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     std::array::from_fn(|index| held[index].local_addr().unwrap().port())
 }
 
@@ -132,8 +131,7 @@ impl Server {
     pub(crate) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
         let asking = async {
             let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
-            let introduction =
-                RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
+            let introduction = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
             let (mut connection, driver) =
                 redis::aio::MultiplexedConnection::new(&introduction, stream).await?;
             let mut command = redis::cmd(words[0]);
@@ -158,7 +156,9 @@ impl Server {
     /// A line of `INFO`.
     pub(crate) async fn info(&self, section: &str, name: &str) -> String {
         let text: String = self.ask(&["INFO", section]).await.unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_default().to_owned()
     }
 }
@@ -189,7 +189,12 @@ impl Cluster {
         let starting = ports.chunks(2).map(|pair| async move {
             let bus = pair[1].to_string();
             let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
-            let more = ["--cluster-port", &bus, "--cluster-replica-validity-factor", "0"];
+            let more = [
+                "--cluster-port",
+                &bus,
+                "--cluster-replica-validity-factor",
+                "0",
+            ];
             let all = [&own[..], &more, arguments].concat();
             (Server::start_at(pair[0], &all).await, pair[1])
         });
@@ -202,17 +207,23 @@ impl Cluster {
     async fn join(&self, buses: &[u16]) {
         for (index, server) in self.servers.iter().enumerate() {
             let epoch = (index + 1).to_string();
-            server.run::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch]).await;
+            server
+                .run::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch])
+                .await;
             if index < PRIMARIES {
                 let (first, end) = (index * 16_384 / PRIMARIES, (index + 1) * 16_384 / PRIMARIES);
                 let (first, last) = (first.to_string(), (end - 1).to_string());
-                server.run::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last]).await;
+                server
+                    .run::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])
+                    .await;
             }
         }
         for (server, bus) in self.servers.iter().zip(buses).skip(1) {
             let (port, bus) = (server.port.to_string(), bus.to_string());
             let first = &self.servers[0];
-            first.run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus]).await;
+            first
+                .run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus])
+                .await;
         }
         let count = self.servers.len().to_string();
         for server in &self.servers {
@@ -222,10 +233,15 @@ impl Cluster {
             .await;
         }
         for index in PRIMARIES..self.servers.len() {
-            let id: String = self.servers[index - PRIMARIES].run(&["CLUSTER", "MYID"]).await;
+            let id: String = self.servers[index - PRIMARIES]
+                .run(&["CLUSTER", "MYID"])
+                .await;
             let replica = &self.servers[index];
             until("a replica knows its primary", || async {
-                replica.ask::<()>(&["CLUSTER", "REPLICATE", &id]).await.is_ok()
+                replica
+                    .ask::<()>(&["CLUSTER", "REPLICATE", &id])
+                    .await
+                    .is_ok()
             })
             .await;
         }
@@ -255,7 +271,9 @@ impl Cluster {
 impl Server {
     pub(crate) async fn cluster_info(&self, name: &str) -> String {
         let text: String = self.ask(&["CLUSTER", "INFO"]).await.unwrap_or_default();
-        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
         line.unwrap_or_default().trim().to_owned()
     }
 }
