@@ -1,12 +1,13 @@
 //! What a session asks of its driver, and what it is told in return.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gyre_policy::{Override, Source};
 use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::{ClientInfo, ConnectRequest, Publication, RpcRequest};
-use gyre_types::{ChannelName, HubSlot, Position, SubscriptionId, UnixSeconds, UserId};
+use gyre_types::{ChannelName, ClientId, HubSlot, Position, SubscriptionId, UnixSeconds, UserId};
 
 /// Work for the driver. All but the last two are answered with a [`Completion`].
 #[derive(Debug)]
@@ -82,7 +83,7 @@ pub enum Completion {
     /// Top of the stream.
     Top(Result<Position, Failure>),
     /// Who is there.
-    Presence(Result<Vec<Arc<ClientInfo>>, Failure>),
+    Presence(Result<BTreeMap<ClientId, Arc<ClientInfo>>, Failure>),
     /// How many are there: connections, users.
     PresenceStats(Result<Stats, Failure>),
     /// Answer of the backend.

@@ -52,11 +52,7 @@ pub(super) async fn top(node: &Node, channel: &ChannelName) -> Completion {
 pub(super) async fn presence(node: &Node, channel: &ChannelName) -> Completion {
     node.metrics.actions.presence.inc();
     let members = node.engine.presence.members(channel).await;
-    Completion::Presence(
-        members
-            .map(|members| members.into_values().collect())
-            .map_err(|error| failure(&error, "presence")),
-    )
+    Completion::Presence(members.map_err(|error| failure(&error, "presence")))
 }
 
 pub(super) async fn presence_stats(node: &Node, channel: &ChannelName) -> Completion {
