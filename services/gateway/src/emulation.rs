@@ -46,7 +46,6 @@ impl Sessions {
 #[derive(Debug)]
 pub(crate) struct Emulation {
     pub(crate) node: Arc<Node>,
-    pub(crate) origins: Arc<Origins>,
     pub(crate) body_bytes_max: usize,
 }
 
@@ -58,7 +57,7 @@ pub(crate) fn routes(path: &str, emulation: Emulation) -> Router {
 }
 
 async fn handle(State(emulation): State<Arc<Emulation>>, request: Request<Body>) -> Response {
-    let cors = cors(&emulation.origins, request.headers());
+    let cors = cors(&emulation.node.live.load().origins, request.headers());
     let status = match *request.method() {
         Method::OPTIONS => {
             let mut response = StatusCode::NO_CONTENT.into_response();

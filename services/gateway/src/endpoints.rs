@@ -21,7 +21,7 @@ use crate::service::BuildError;
 use crate::streams::{Endpoint as StreamEndpoint, Streams};
 use crate::transport::http_stream::Framing;
 use crate::transport::websocket::Ways;
-use crate::websocket::{Compression, Origins, Settings};
+use crate::websocket::{Compression, Settings};
 
 /// Limit of a message where the option sets none. Unit: bytes. 4 MiB: what gRPC allows too.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -34,7 +34,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) origins: Arc<Origins>,
 }
 
 /// The options that both WebSocket endpoints have.
@@ -141,7 +140,6 @@ pub(crate) fn streams(config: &Config, shared: &Shared) -> Result<Streams, Build
     Ok(Streams {
         node: Arc::clone(&shared.node),
         admission: Arc::clone(&shared.admission),
-        origins: Arc::clone(&shared.origins),
         endpoints,
         limits: Limits {
             command_bytes_max: command_bytes_max.unwrap_or(MESSAGE_BYTES_MAX),
@@ -156,7 +154,6 @@ pub(crate) fn router(config: &Config, shared: &Shared) -> Result<Router, BuildEr
     if config.http_stream.enabled || config.sse.enabled {
         let emulation = Emulation {
             node: Arc::clone(&shared.node),
-            origins: Arc::clone(&shared.origins),
             body_bytes_max: config
                 .emulation
                 .max_request_body_size
@@ -204,7 +201,6 @@ impl Sizes {
             node: Arc::clone(&shared.node),
             admission: Arc::clone(&shared.admission),
             path: path::parse(prefix)?,
-            origins: Arc::clone(&shared.origins),
             compression,
             settings: Arc::new(settings),
             limits,

@@ -33,6 +33,7 @@ mod endpoints;
 mod handle;
 mod http;
 mod inlet;
+mod live;
 pub mod mailbox;
 mod metrics;
 mod node;
@@ -48,4 +49,5 @@ pub mod wheel;
 
 pub use control::Commands;
 pub use inlet::Delivery;
+pub use live::{Prepared, Reloader};
 pub use service::{BuildError, Deps, Gateway};

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::connection::{Context, Driver, Limits, Parts};
 use crate::handle::Handle;
+use crate::live::Options;
 use crate::mailbox::Signal;
 use crate::node::Node;
 use crate::transport::Transport;
@@ -29,12 +30,13 @@ impl Opening {
         let client = ClientId::from(Arc::from(text(id).as_str()));
         let is_reachable = facts.envelope == Envelope::Reply;
         let name = (facts.tells_disconnect || !is_reachable).then(|| text(Uuid::new_v4()));
-        let handle = Handle::new(client.clone(), node.options.queue_bytes_max);
+        let live = node.live.load();
+        let handle = Handle::new(client.clone(), live.options.queue_bytes_max);
         let handle = Arc::new(handle.with_session(name.as_deref()));
-        let settings = Arc::clone(&node.settings);
+        let settings = Arc::clone(&live.settings);
         let random = id.as_u64_pair().0;
         let mut session = Session::new(settings, facts, client, random, node.clock.now());
-        let context = Context::new(Arc::clone(&handle), user_of(node, head));
+        let context = Context::new(Arc::clone(&handle), user_of(&live.options, head));
         if let Some(name) = name {
             if is_reachable {
                 node.sessions.enter(&name, &handle, facts.format);
@@ -84,8 +86,8 @@ impl Opening {
     }
 }
 
-fn user_of(node: &Node, head: &Head) -> Option<Box<str>> {
-    let name = node.options.user_id_header.as_ref()?;
+fn user_of(options: &Options, head: &Head) -> Option<Box<str>> {
+    let name = options.user_id_header.as_ref()?;
     head.header(name)
         .filter(|user| !user.is_empty())
         .map(Box::from)

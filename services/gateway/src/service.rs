@@ -1,29 +1,30 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
-use gyre_auth::{SetupError, Verifier};
+use gyre_auth::SetupError;
 use gyre_config::Config;
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_runtime::{Intercept, OnExit, Parts};
-use gyre_session::Settings;
 use gyre_store::View;
 use gyre_telemetry::metrics::Error as RegisterError;
 use tokio::time::Instant;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Rates};
 use crate::connections::Connections;
 use crate::control::Commands;
 use crate::emulation::Sessions;
 use crate::endpoints::{self, Shared};
 use crate::inlet::Delivery;
+use crate::live::{Live, Reloader};
 use crate::mailbox::Signal;
 use crate::metrics::Metrics;
-use crate::node::{Node, Options};
+use crate::node::Node;
 use crate::online::{self, Online};
-use crate::websocket::{self, Origins};
+use crate::websocket;
 use crate::wheel::Wheel;
 
 /// What a gateway needs of others.
@@ -61,6 +62,7 @@ pub enum BuildError {
 /// The gateway, built and not running.
 pub struct Gateway {
     node: Arc<Node>,
+    reloader: Reloader,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
 }
@@ -93,14 +95,11 @@ impl Gateway {
     ///
     /// See [`BuildError`].
     pub fn build(config: &Config, deps: Deps, parts: &Parts) -> Result<Self, BuildError> {
-        let client = &config.client;
         let version = parts.identity.version.as_str();
         let node = Arc::new(Node {
-            settings: Arc::new(Settings::new(config, deps.policy, version)),
-            options: options(config)?,
+            live: ArcSwap::from_pointee(Live::new(config, deps.policy, version, None)?),
             hub: Arc::clone(&deps.delivery.hub),
             engine: deps.engine,
-            verifier: Verifier::new(client, &gyre_fetch::World)?,
             exclusions: deps.exclusions,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),
@@ -113,15 +112,15 @@ impl Gateway {
         });
         let shared = Shared {
             node: Arc::clone(&node),
-            admission: Arc::new(Admission::new(
-                client.connection_limit.get(),
-                client.connection_rate_limit.get(),
-            )),
-            origins: Arc::new(Origins::new(&client.allowed_origins)?),
+            admission: Arc::new(Admission::new(Rates::of(&config.client))),
         };
         let intercepts = intercepts(config, &shared)?;
         let router = endpoints::router(config, &shared)?;
         Ok(Self {
+            reloader: Reloader {
+                node: Arc::clone(&node),
+                admission: shared.admission,
+            },
             node,
             intercepts,
             router,
@@ -137,6 +136,12 @@ impl Gateway {
     /// What clients ask beside their connections.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// What gives it another configuration while it runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// The service that other processes, or others in this one, command connections through.
@@ -211,29 +216,6 @@ fn zero(parts: &Parts) -> Instant {
     let uptime = Duration::from_millis(parts.clock.now().uptime.as_millis());
     let now = Instant::now();
     now.checked_sub(uptime).unwrap_or(now)
-}
-
-fn options(config: &Config) -> Result<Options, BuildError> {
-    let client = &config.client;
-    let header = &client.user_id_http_header;
-    Ok(Options {
-        insecure: client.insecure,
-        allows_anonymous: client.allow_anonymous_connect_without_token,
-        refuses_anonymous_tokens: client.disallow_anonymous_connection_tokens,
-        user_id_header: if header.is_empty() {
-            None
-        } else {
-            Some(http::HeaderName::try_from(header.as_str())?)
-        },
-        queue_bytes_max: client.queue_max_size.get().unwrap_or(usize::MAX),
-        info_interval: config
-            .node
-            .info_metrics_aggregate_interval
-            .duration()
-            .unwrap_or(Duration::from_mins(1)),
-        metrics_namespace: config.prometheus.namespace.clone(),
-        user_connections_max: client.user_connection_limit.get().unwrap_or(0),
-    })
 }
 
 fn intercepts(config: &Config, shared: &Shared) -> Result<Vec<Arc<dyn Intercept>>, BuildError> {

@@ -17,7 +17,6 @@ use crate::http::{self as short, cors};
 use crate::node::Node;
 use crate::opening::Opening;
 use crate::transport::http_stream::{Framing, Head as ResponseHead, HttpStream};
-use crate::websocket::Origins;
 
 /// What the reference answers when a client goes before its body has come. Not a standard status.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -43,7 +42,6 @@ pub(crate) struct Endpoint {
 pub(crate) struct Streams {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) origins: Arc<Origins>,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) limits: Limits,
 }
@@ -63,7 +61,7 @@ impl Intercept for Streams {
             let response = short::plain(StatusCode::SERVICE_UNAVAILABLE, "Retry-After: 1\r\n");
             return short::answer(&tasks, taken.stream, response.into_bytes());
         }
-        let cors = cors::headers(&self.origins, &taken.head);
+        let cors = cors::headers(&self.node.live.load().origins, &taken.head);
         tasks.spawn("connection", OnExit::Ignore, async move {
             // In a box: reading the request is soon over, and would lie in the task for ever.
             let prepared = Box::pin(self.prepare(endpoint, taken, cors)).await;

@@ -23,8 +23,15 @@ use crate::{paths, tls};
 /// The TLS of each address that has any.
 pub(crate) type Secured = Vec<(SocketAddr, Tls)>;
 
+/// What runs and may be given another configuration.
+pub(crate) struct Running {
+    pub(crate) secured: Secured,
+    pub(crate) gateway: gyre_gateway::Reloader,
+    pub(crate) api: gyre_api::Reloader,
+}
+
 /// Binds, builds and runs everything. Returns when everything runs.
-pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
+pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let paths = paths::check(config).map_err(Failure::bad_configuration)?;
     let at = Addresses::of(config).map_err(Failure::bad_configuration)?;
     let secured = tls::of(config).map_err(Failure::bad_configuration)?;
@@ -34,8 +41,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
         .add_process(VERSION)
         .map_err(Failure::failed)?;
 
-    let policy = Policy::new(&config.channel, &config.client, &config.rpc);
-    let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
+    let policy = policy(config).map_err(Failure::bad_configuration)?;
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
     let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks)
@@ -87,11 +93,20 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
     for (address, routes) in operators(config, &at, &paths, parts) {
         listeners.at(address).route(counted(routes));
     }
-    let secured = secure(&mut listeners, secured, parts);
+    let running = Running {
+        secured: secure(&mut listeners, secured, parts),
+        gateway: gateway.reloader(),
+        api: api.reloader(),
+    };
     gateway.run(parts);
     tell_callers_of_the_drain(api, parts);
     listeners.run(parts).map_err(Failure::failed)?;
-    Ok(secured)
+    Ok(running)
+}
+
+/// Namespaces and permissions.
+pub(crate) fn policy(config: &Config) -> Result<Arc<Policy>, gyre_policy::PolicyError> {
+    Policy::new(&config.channel, &config.client, &config.rpc).map(Arc::new)
 }
 
 /// What operators ask, and where.
@@ -174,7 +189,7 @@ fn tell_callers_of_the_drain(api: Api, parts: &Parts) {
     });
 }
 
-fn api_config(config: &Config) -> gyre_api::Config {
+pub(crate) fn api_config(config: &Config) -> gyre_api::Config {
     gyre_api::Config {
         http_api: config.http_api.clone(),
         grpc_api: config.grpc_api.clone(),

@@ -39,12 +39,12 @@ pub(crate) fn run(given: &Given) -> ExitCode {
     }
     let timeout = config.shutdown.timeout.duration().unwrap_or_default();
     let code = process::run(&parts, timeout, async |parts: &Parts| {
-        let tls = compose::start(&config, parts).await?;
+        let running = compose::start(&config, parts).await?;
         let reloader = Reloader {
             given: given.clone(),
             config: config.clone(),
             levels,
-            tls,
+            running,
             version: version(parts)?,
         };
         reloader.run(parts);

@@ -23,7 +23,7 @@ mod values;
 
 pub use flags::{Flag, Takes, flags};
 pub use listen::{AddressError, Endpoint};
-pub use load::{Loaded, Source, load};
+pub use load::{Loaded, Reloaded, Source, load, reloaded};
 pub use problem::{FileError, Origin, Problem, Problems, Warning};
 pub use sections::access::{TokenRevoke, UserBlock, UserTokensInvalidate};
 pub use sections::api::{GrpcApi, HttpApi};

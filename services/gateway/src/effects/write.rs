@@ -10,17 +10,8 @@ use crate::node::Node;
 
 pub(super) async fn publish(node: &Node, effect: Publish) -> Completion {
     node.metrics.messages_sent.publication.inc();
-    let Ok(rules) = node.settings.policy.resolve(effect.channel.as_str()) else {
+    let Some(options) = options(node, &effect.channel) else {
         return Completion::Done(Err(Failure::Internal)); // The session has just resolved it.
-    };
-    let options = PublishOptions {
-        retention: rules.retention().map(|kept| Retention {
-            size: kept.size,
-            ttl: kept.ttl,
-            meta_ttl: kept.meta_ttl,
-        }),
-        with_previous: rules.options().delta_publish,
-        ..PublishOptions::default()
     };
     let publication = Publication {
         data: effect.data,
@@ -37,6 +28,20 @@ pub(super) async fn publish(node: &Node, effect: Publish) -> Completion {
             .map(|_position| ())
             .map_err(|error| failure(&error, "publish")),
     )
+}
+
+fn options(node: &Node, channel: &ChannelName) -> Option<PublishOptions<'static>> {
+    let live = node.live.load();
+    let rules = live.settings.policy.resolve(channel.as_str()).ok()?;
+    Some(PublishOptions {
+        retention: rules.retention().map(|kept| Retention {
+            size: kept.size,
+            ttl: kept.ttl,
+            meta_ttl: kept.meta_ttl,
+        }),
+        with_previous: rules.options().delta_publish,
+        ..PublishOptions::default()
+    })
 }
 
 pub(super) async fn join(node: &Node, channel: &ChannelName, info: &Arc<ClientInfo>) -> Completion {

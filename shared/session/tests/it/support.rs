@@ -499,7 +499,7 @@ impl World {
                 epoch: epoch(self.streams.get(channel.as_str()).map_or(0, |s| s.epoch)),
             })),
             Effect::History(_) => Completion::History(Ok(HistoryPart::default())),
-            Effect::Presence(_) => Completion::Presence(Ok(Vec::new())),
+            Effect::Presence(_) => Completion::Presence(Ok(BTreeMap::default())),
             Effect::PresenceStats(_) => Completion::PresenceStats(Ok(Stats::default())),
             Effect::Rpc(request) => Completion::Rpc(Ok(request.data)),
             Effect::Subscribe(_) | Effect::Controlled { .. } | Effect::DisconnectOthers { .. } => {
