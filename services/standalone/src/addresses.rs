@@ -11,6 +11,7 @@ pub(crate) struct Addresses {
     pub(crate) health: Option<SocketAddr>,
     pub(crate) prometheus: Option<SocketAddr>,
     pub(crate) swagger: Option<SocketAddr>,
+    pub(crate) gateway_rpc: Option<SocketAddr>,
 }
 
 impl Addresses {
@@ -24,6 +25,7 @@ impl Addresses {
             health: of(Endpoint::Health, config.health.enabled)?,
             prometheus: of(Endpoint::Prometheus, config.prometheus.enabled)?,
             swagger: of(Endpoint::Swagger, config.swagger.enabled)?,
+            gateway_rpc: of(Endpoint::GatewayRpc, has_others(config))?,
         })
     }
 
@@ -35,9 +37,15 @@ impl Addresses {
             self.health,
             self.prometheus,
             self.swagger,
+            self.gateway_rpc,
         ];
         [self.clients]
             .into_iter()
             .chain(internal.into_iter().flatten())
     }
+}
+
+/// Whether there are other processes that call the gateway in this one.
+pub(crate) fn has_others(config: &Config) -> bool {
+    !config.links.gateways.is_empty()
 }

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use axum::Router;
 use gyre_api::{Api, BuildError};
 use gyre_config::Config;
+use gyre_engine::Engine;
 use gyre_gateway::Gateway;
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::layers::{CallKind, CallTracer, RequestCounter};
 use gyre_runtime::process::Failure;
@@ -19,6 +21,13 @@ use gyre_telemetry::{Traces, VERSION};
 use crate::addresses::Addresses;
 use crate::paths::Paths;
 use crate::{paths, tls};
+
+/// The port of gateways would let everybody in.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "gateway.rpc would be open to everybody: set links.key, or gateway.rpc.tls with client_ca_pem"
+)]
+struct OpenToAll;
 
 /// The TLS of each address that has any.
 pub(crate) type Secured = Vec<(SocketAddr, Tls)>;
@@ -50,12 +59,13 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
         statuses: statuses.clone(),
     };
     let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
+    let gateways = gateways(config, &engine, &gateway, parts)?;
     let deps = gyre_api::Deps {
         engine,
         policy,
         access,
         statuses,
-        gateways: gyre_rpc::local(gateway.server()),
+        gateways,
         telemetry: parts.registry.clone(),
         clock: parts.clock.clone(),
     };
@@ -84,14 +94,55 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
         let services = traced(tracer.as_ref(), services, CallKind::Grpc);
         listeners.at(address).grpc(services);
     }
+    let advertised = serve_others(config, &at, &gateway, &mut listeners)?;
     for (address, routes) in operators(config, &at, &paths, parts) {
         listeners.at(address).route(counted(routes));
     }
     let secured = secure(&mut listeners, secured, parts);
+    gateway.announce(&advertised).await;
     gateway.run(parts);
     tell_callers_of_the_drain(api, parts);
     listeners.run(parts).map_err(Failure::failed)?;
     Ok(secured)
+}
+
+/// The gateway in this process and those that the configuration names.
+fn gateways(
+    config: &Config,
+    engine: &Engine,
+    gateway: &Gateway,
+    parts: &Parts,
+) -> Result<Directory, Failure> {
+    let directory = Directory::open(&config.links, &engine.registry);
+    let own = gyre_rpc::local(gateway.server());
+    let (id, name) = (&parts.identity.id, &parts.identity.name);
+    Ok(directory
+        .map_err(Failure::bad_configuration)?
+        .with_own(id, name, own))
+}
+
+/// Lets other processes command the gateway; answers what they call.
+fn serve_others(
+    config: &Config,
+    at: &Addresses,
+    gateway: &Gateway,
+    listeners: &mut Listeners,
+) -> Result<String, Failure> {
+    let Some(address) = at.gateway_rpc else {
+        return Ok(String::new());
+    };
+    let rpc = &config.gateway.rpc;
+    let key = gyre_links::key(&config.links).map_err(Failure::bad_configuration)?;
+    let asks_for_certificates = rpc.tls.enabled && !rpc.tls.client_ca_pem.is_empty();
+    if key.is_none() && !asks_for_certificates {
+        return Err(Failure::bad_configuration(OpenToAll));
+    }
+    let bound = listeners
+        .addresses()
+        .find(|(given, _)| *given == address)
+        .map_or(address, |(_, bound)| bound);
+    listeners.at(address).grpc(gateway.rpc(key));
+    Ok(gyre_links::advertised(&rpc.advertise, bound))
 }
 
 /// What operators ask, and where.

@@ -4,6 +4,8 @@ use std::net::SocketAddr;
 use gyre_config::{AddressError, Config, Endpoint, tls};
 use gyre_runtime::tls::{Error, Source, Tls};
 
+use crate::addresses::has_others;
+
 /// Why TLS cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unusable {
@@ -18,9 +20,12 @@ pub(crate) enum Unusable {
     },
     /// One address, two wishes.
     #[error(
-        "grpc_api.tls is not http_server.tls, and both are served on {0}, which has one TLS only"
+        "{section} is not http_server.tls, and both are served on {address}, which has one TLS only"
     )]
-    Clash(SocketAddr),
+    Clash {
+        section: &'static str,
+        address: SocketAddr,
+    },
 }
 
 /// The TLS of each address that has any. Files are read here.
@@ -43,14 +48,25 @@ pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable>
             table.insert(address, open(section, tls)?);
         }
     }
-    if config.grpc_api.enabled && config.grpc_api.tls.enabled {
-        let address = config.address_of(Endpoint::GrpcApi)?;
+    let mut grpc = Vec::new();
+    if config.grpc_api.enabled {
+        grpc.push((Endpoint::GrpcApi, "grpc_api.tls", &config.grpc_api.tls));
+    }
+    if has_others(config) {
+        let tls = &config.gateway.rpc.tls;
+        grpc.push((Endpoint::GatewayRpc, "gateway.rpc.tls", tls));
+    }
+    for (endpoint, section, tls) in grpc {
+        if !tls.enabled {
+            continue;
+        }
+        let address = config.address_of(endpoint)?;
         let shares = [clients, internal].contains(&address);
-        if shares && config.grpc_api.tls != http.tls {
-            return Err(Unusable::Clash(address));
+        if shares && *tls != http.tls {
+            return Err(Unusable::Clash { section, address });
         }
         if !shares {
-            table.insert(address, open("grpc_api.tls", &config.grpc_api.tls)?);
+            table.insert(address, open(section, tls)?);
         }
     }
     Ok(table)
