@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `service` | [`Gateway`]: build, run |
+//! | `service`, `mount` | [`Gateway`]: build, serve, run |
 //! | `endpoint`, `streams` | an HTTP request becomes a connection |
 //! | `opening` | what a connection is made of |
 //! | `transport` | how frames travel, one file each |
@@ -35,6 +35,7 @@ mod http;
 mod inlet;
 pub mod mailbox;
 mod metrics;
+mod mount;
 mod node;
 mod online;
 mod opening;

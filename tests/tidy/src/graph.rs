@@ -26,6 +26,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("gyre-fetch", 3),
     ("gyre-engine-memory", 3),
     ("gyre-store", 3),
+    ("gyre-boot", 4),
     ("gyre-engines", 4),
     ("gyre-links", 4),
     ("gyre-gateway", 5),

@@ -115,7 +115,8 @@ fn whoever_has_another_key_commands_nobody() -> Outcome {
 #[test]
 fn a_port_that_everybody_could_use_is_refused() -> Outcome {
     let config = config([free_port()?, free_port()?], 0, &json!({}), &json!({}));
-    let output = gyre(&["-c", &file("open", &config)?]).output()?;
+    let (file, port) = (file("open", &config)?, free_port()?.to_string());
+    let output = gyre(&["-c", &file, "-a", "127.0.0.1", "-p", &port]).output()?;
     assert_eq!(output.status.code(), Some(64));
     let told = text(&output.stderr);
     assert!(

@@ -30,7 +30,8 @@ options! {
     /// How a process reaches the others. All empty when everything runs in one process.
     pub struct Links {
         /// Gateways: `host:port` each, or the one word `registry`: those that the engine knows. A name
-        /// stands for all of its addresses.
+        /// stands for all of its addresses. Empty: the registry where processes run apart, nobody
+        /// else in `gyre` unless its engine is shared and there is a key or a certificate.
         gateways: Vec<String>;
         /// Push service: `host:port` each.
         push: Vec<String>;
@@ -40,5 +41,8 @@ options! {
         key: Secret;
         /// TLS of the calls.
         tls: Tls;
+        /// Lets `gyre-gateway` and `gyre-api` run on an engine that does not reach other processes:
+        /// commands reach all connections, publications none. For tests of commands.
+        without_bus: bool;
     }
 }

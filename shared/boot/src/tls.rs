@@ -4,18 +4,20 @@ use std::net::SocketAddr;
 use gyre_config::{AddressError, Config, Endpoint, tls};
 use gyre_runtime::tls::{Error, Source, Tls};
 
-use crate::addresses::has_others;
+use crate::addresses::Addresses;
 
 /// Why TLS cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unusable {
+pub enum Unusable {
     /// An address is none.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// A certificate or key cannot be used.
     #[error("{section}.{source}")]
     Section {
+        /// Which section says so.
         section: &'static str,
+        /// What is wrong.
         source: Error,
     },
     /// One address, two wishes.
@@ -23,13 +25,15 @@ pub(crate) enum Unusable {
         "{section} is not http_server.tls, and both are served on {address}, which has one TLS only"
     )]
     Clash {
+        /// The section beside `http_server.tls`.
         section: &'static str,
+        /// Where both are served.
         address: SocketAddr,
     },
 }
 
 /// The TLS of each address that has any. Files are read here.
-pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
+pub(crate) fn of(config: &Config, at: &Addresses) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
     let http = &config.http_server;
     let clients = config.address_of(Endpoint::Clients)?;
     // Everything internal is where health is, or would be.
@@ -48,19 +52,14 @@ pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable>
             table.insert(address, open(section, tls)?);
         }
     }
-    let mut grpc = Vec::new();
-    if config.grpc_api.enabled {
-        grpc.push((Endpoint::GrpcApi, "grpc_api.tls", &config.grpc_api.tls));
-    }
-    if has_others(config) {
-        let tls = &config.gateway.rpc.tls;
-        grpc.push((Endpoint::GatewayRpc, "gateway.rpc.tls", tls));
-    }
-    for (endpoint, section, tls) in grpc {
-        if !tls.enabled {
+    let grpc = [
+        (at.grpc_api, "grpc_api.tls", &config.grpc_api.tls),
+        (at.gateway_rpc, "gateway.rpc.tls", &config.gateway.rpc.tls),
+    ];
+    for (address, section, tls) in grpc {
+        let Some(address) = address.filter(|_| tls.enabled) else {
             continue;
-        }
-        let address = config.address_of(endpoint)?;
+        };
         let shares = [clients, internal].contains(&address);
         if shares && *tls != http.tls {
             return Err(Unusable::Clash { section, address });
