@@ -19,6 +19,7 @@ mod live;
 mod methods;
 mod metrics;
 mod mode;
+mod mount;
 mod service;
 mod swagger;
 

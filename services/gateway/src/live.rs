@@ -116,7 +116,8 @@ impl Reloader {
     /// # Errors
     ///
     /// See [`BuildError`].
-    pub fn prepare(&self, config: &Config, policy: Arc<Policy>) -> Result<Prepared, BuildError> {
+    pub fn prepare(&self, config: &Config) -> Result<Prepared, BuildError> {
+        let policy = Arc::new(Policy::new(&config.channel, &config.client, &config.rpc)?);
         let before = self.node.live.load();
         let version = self.node.identity.version.as_str();
         Ok(Prepared {

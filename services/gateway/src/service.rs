@@ -8,6 +8,7 @@ use gyre_config::Config;
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
+use gyre_rpc::{LinkKey, Locked};
 use gyre_runtime::{Intercept, OnExit, Parts};
 use gyre_store::View;
 use gyre_telemetry::metrics::Error as RegisterError;
@@ -27,6 +28,9 @@ use crate::online::{self, Online};
 use crate::websocket;
 use crate::wheel::Wheel;
 
+/// Pause before the registry is asked again. One second: an engine that is down says so in its log.
+const ANNOUNCE_PAUSE: Duration = Duration::from_secs(1);
+
 /// What a gateway needs of others.
 #[derive(Debug)]
 pub struct Deps {
@@ -45,6 +49,9 @@ pub struct Deps {
 /// Why a gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// A namespace is wrong.
+    #[error(transparent)]
+    Policy(#[from] gyre_policy::PolicyError),
     /// A key or a rule for tokens is wrong.
     #[error(transparent)]
     Tokens(#[from] SetupError),
@@ -63,6 +70,7 @@ pub enum BuildError {
 pub struct Gateway {
     node: Arc<Node>,
     reloader: Reloader,
+    commands: Commands,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
 }
@@ -121,6 +129,7 @@ impl Gateway {
                 node: Arc::clone(&node),
                 admission: shared.admission,
             },
+            commands: Commands::new(Arc::clone(&node)),
             node,
             intercepts,
             router,
@@ -144,10 +153,38 @@ impl Gateway {
         self.reloader.clone()
     }
 
-    /// The service that other processes, or others in this one, command connections through.
+    /// The service that others in this process command connections through.
     #[must_use]
     pub fn server(&self) -> GatewayServiceServer<Commands> {
-        GatewayServiceServer::new(Commands::new(Arc::clone(&self.node)))
+        GatewayServiceServer::new(self.commands.clone())
+    }
+
+    /// The same for other processes: those that have the key, or whoever reaches the port.
+    pub fn rpc(&self, key: Option<LinkKey>) -> Router {
+        let routes = tonic::service::Routes::new(Locked::new(self.server(), key));
+        routes.prepare().into_axum_router()
+    }
+
+    /// Enters the gateway into the registry, where `address` is what other processes call, empty if
+    /// only this one does. Whoever commands connections finds it from then on: do it before clients
+    /// come.
+    ///
+    /// Waits for an engine that does not answer yet.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have entered it.
+    pub async fn announce(&self, address: &str) {
+        let identity = &self.node.identity;
+        let entry = Entry {
+            id: identity.id.clone(),
+            name: identity.name.clone(),
+            address: address.to_owned(),
+        };
+        while let Err(error) = self.node.engine.registry.announce(entry.clone()).await {
+            tracing::warn!(%error, "not announced in the registry yet");
+            tokio::time::sleep(ANNOUNCE_PAUSE).await;
+        }
     }
 
     /// Starts the gateway's tasks; they end with the drain.
@@ -162,7 +199,6 @@ impl Gateway {
         let node = self.node;
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {
-            announce(&node).await;
             drain.draining().await;
             for handle in node.connections.everyone() {
                 handle.mailbox.raise(Signal::Drain);
@@ -171,17 +207,6 @@ impl Gateway {
                 tracing::warn!(%error, "not withdrawn from the registry");
             }
         });
-    }
-}
-
-async fn announce(node: &Node) {
-    let entry = Entry {
-        id: node.identity.id.clone(),
-        name: node.identity.name.clone(),
-        address: String::new(),
-    };
-    if let Err(error) = node.engine.registry.announce(entry).await {
-        tracing::warn!(%error, "not announced in the registry");
     }
 }
 

@@ -4,27 +4,36 @@ use std::net::SocketAddr;
 use gyre_config::{AddressError, Config, Endpoint, tls};
 use gyre_runtime::tls::{Error, Source, Tls};
 
+use crate::addresses::Addresses;
+
 /// Why TLS cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unusable {
+pub enum Unusable {
     /// An address is none.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// A certificate or key cannot be used.
     #[error("{section}.{source}")]
     Section {
+        /// Which section says so.
         section: &'static str,
+        /// What is wrong.
         source: Error,
     },
     /// One address, two wishes.
     #[error(
-        "grpc_api.tls is not http_server.tls, and both are served on {0}, which has one TLS only"
+        "{section} is not http_server.tls, and both are served on {address}, which has one TLS only"
     )]
-    Clash(SocketAddr),
+    Clash {
+        /// The section beside `http_server.tls`.
+        section: &'static str,
+        /// Where both are served.
+        address: SocketAddr,
+    },
 }
 
 /// The TLS of each address that has any. Files are read here.
-pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
+pub(crate) fn of(config: &Config, at: &Addresses) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
     let http = &config.http_server;
     let clients = config.address_of(Endpoint::Clients)?;
     // Everything internal is where health is, or would be.
@@ -43,14 +52,20 @@ pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable>
             table.insert(address, open(section, tls)?);
         }
     }
-    if config.grpc_api.enabled && config.grpc_api.tls.enabled {
-        let address = config.address_of(Endpoint::GrpcApi)?;
+    let grpc = [
+        (at.grpc_api, "grpc_api.tls", &config.grpc_api.tls),
+        (at.gateway_rpc, "gateway.rpc.tls", &config.gateway.rpc.tls),
+    ];
+    for (address, section, tls) in grpc {
+        let Some(address) = address.filter(|_| tls.enabled) else {
+            continue;
+        };
         let shares = [clients, internal].contains(&address);
-        if shares && config.grpc_api.tls != http.tls {
-            return Err(Unusable::Clash(address));
+        if shares && *tls != http.tls {
+            return Err(Unusable::Clash { section, address });
         }
         if !shares {
-            table.insert(address, open("grpc_api.tls", &config.grpc_api.tls)?);
+            table.insert(address, open(section, tls)?);
         }
     }
     Ok(table)

@@ -1,20 +1,20 @@
 //! SIGHUP: the configuration is read again, and takes effect as a whole or not at all.
 
-use std::sync::Arc;
-
 use gyre_config::{Config, Reloaded, Warning};
 use gyre_runtime::Parts;
 use gyre_runtime::tls::{Prepared, Tls};
 use gyre_telemetry::logs::Levels;
 use prometheus::IntGauge;
 
-use crate::cli::{Given, load};
-use crate::compose::{Running, api_config, policy};
+use crate::command::{Given, load};
 use crate::serve::{level, warn};
+use crate::sites::Commit;
+use crate::{Role, Running, links};
 
 /// What a reload changes, and how it reads.
 pub(crate) struct Reloader {
     pub(crate) given: Given,
+    pub(crate) role: Role,
     pub(crate) config: Config,
     pub(crate) levels: Levels,
     pub(crate) running: Running,
@@ -25,8 +25,7 @@ pub(crate) struct Reloader {
 /// A configuration of which nothing can fail any more.
 struct Ready {
     tls: Vec<Prepared>,
-    gateway: gyre_gateway::Prepared,
-    api: gyre_api::Prepared,
+    commits: Vec<Commit>,
 }
 
 impl Ready {
@@ -34,8 +33,9 @@ impl Ready {
         for tls in self.tls {
             tls.commit();
         }
-        self.gateway.commit();
-        self.api.commit();
+        for commit in self.commits {
+            commit();
+        }
     }
 }
 
@@ -69,7 +69,8 @@ impl Reloader {
 
     /// The configuration as it would be, and what is odd about it; what is wrong goes to the log.
     fn reloaded(&self) -> Option<(Reloaded, Vec<Warning>)> {
-        let reloaded = load(&self.given, false).and_then(|loaded| {
+        let reloaded = load(&self.given, false).and_then(|mut loaded| {
+            links::settle(&mut loaded.config, self.role);
             let reloaded = gyre_config::reloaded(&self.config, &loaded.config)?;
             Ok((reloaded, loaded.warnings))
         });
@@ -84,13 +85,20 @@ impl Reloader {
 
     /// All that can fail, done and not in effect; what is wrong goes to the log.
     fn prepare(&self, config: &Config) -> Option<Ready> {
-        let Running { gateway, api, .. } = &self.running;
-        let policy = told(policy(config))?;
-        Some(Ready {
+        let mut ready = Ready {
             tls: self.certificates()?,
-            gateway: told(gateway.prepare(config, Arc::clone(&policy)))?,
-            api: told(api.prepare(&api_config(config), policy))?,
-        })
+            commits: Vec::new(),
+        };
+        for prepare in &self.running.prepares {
+            match prepare(config) {
+                Ok(commit) => ready.commits.push(commit),
+                Err(error) => {
+                    tracing::error!(error, "configuration cannot be used");
+                    return None;
+                }
+            }
+        }
+        Some(ready)
     }
 
     /// The certificates of every listener; what is wrong with them goes to the log.
@@ -113,14 +121,4 @@ fn tell(warnings: &[Warning], waiting: &[String]) {
     for option in waiting {
         tracing::warn!(option, "configuration: takes effect at the next start");
     }
-}
-
-/// What is wrong goes to the log.
-fn told<T, E: std::error::Error + 'static>(outcome: Result<T, E>) -> Option<T> {
-    outcome
-        .inspect_err(|error| {
-            let error = error as &dyn std::error::Error;
-            tracing::error!(error, "configuration cannot be used");
-        })
-        .ok()
 }
