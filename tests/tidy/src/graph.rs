@@ -27,6 +27,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("gyre-engine-memory", 3),
     ("gyre-store", 3),
     ("gyre-engines", 4),
+    ("gyre-backend", 4),
     ("gyre-gateway", 5),
     ("gyre-api", 5),
     ("gyre-standalone", 6),

@@ -1,5 +1,6 @@
 //! `channel`: channels, their namespaces and what is allowed in them.
 
+use super::proxy::ChannelProxies;
 use crate::tree::{Item, options};
 use crate::values::{Limit, Millis, keyword, leaf};
 
@@ -21,6 +22,8 @@ options! {
         user_boundary: String = "#".to_owned();
         /// What stands between two users in a channel's name.
         user_separator: String = ",".to_owned();
+        /// Asks the application backend about channels.
+        proxy: ChannelProxies;
         /// Rules for channels without a namespace.
         without_namespace: Options;
         /// Rules for channels of a namespace.
