@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use axum::Router;
 use gyre_auth::{SetupError, Verifier};
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_policy::Policy;
@@ -35,6 +36,8 @@ pub struct Deps {
     pub delivery: Arc<Delivery>,
     /// Namespaces and permissions.
     pub policy: Arc<Policy>,
+    /// Whom connections ask.
+    pub backends: Backends,
     /// Who is kept out.
     pub exclusions: Arc<View>,
     /// When users were last there; `None`: that is not kept.
@@ -101,6 +104,8 @@ impl Gateway {
             hub: Arc::clone(&deps.delivery.hub),
             engine: deps.engine,
             verifier: Verifier::new(client, &gyre_fetch::World)?,
+            backends: deps.backends,
+            nothing: Arc::default(),
             exclusions: deps.exclusions,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use gyre_api::{Api, BuildError};
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_gateway::Gateway;
 use gyre_policy::Policy;
@@ -46,6 +47,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
         engine: engine.clone(),
         delivery,
         policy: Arc::clone(&policy),
+        backends: Backends::build(config).map_err(Failure::bad_configuration)?,
         exclusions: Arc::clone(access.view()),
         statuses: statuses.clone(),
     };

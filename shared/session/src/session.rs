@@ -318,6 +318,12 @@ impl Session {
         &self.identity.user
     }
 
+    /// What the backend sees of the connection.
+    #[must_use]
+    pub const fn meta(&self) -> &Bytes {
+        &self.identity.meta
+    }
+
     /// Whether no connect command has come yet.
     #[must_use]
     pub const fn is_waiting(&self) -> bool {

@@ -20,7 +20,7 @@ pub(crate) fn handle(session: &mut Session, asked: Asked, request: Box<RpcReques
     }
     match session.settings.policy.route_rpc(&request.method) {
         Ok(RpcRoute::Ping) => done(session, asked, Ok(Bytes::new()), now),
-        Ok(RpcRoute::Backend) => session.issue(Effect::Rpc(request), Pending::Rpc(asked)),
+        Ok(RpcRoute::Backend(_)) => session.issue(Effect::Rpc(request), Pending::Rpc(asked)),
         Err(error) => session.answer(asked, Method::Rpc, Err(error), now),
     }
 }
