@@ -3,10 +3,15 @@ use std::sync::Arc;
 
 use gyre_config::Config;
 use gyre_config::Proxy as Options;
+use gyre_runtime::Parts;
+use gyre_telemetry::Traces;
 
+use crate::build;
 use crate::context::Forwarded;
 use crate::error::BuildError;
 use crate::event::Event;
+use crate::metrics::Metrics;
+use crate::observe::Reports;
 use crate::proxy::Proxy;
 
 /// Name of the proxy of an event that has no name of its own.
@@ -29,16 +34,24 @@ struct Shared {
 
 impl Backends {
     /// Makes the clients of all backends. Nothing is called yet. Has to be called within a tokio
-    /// runtime.
+    /// runtime. Calls are traced where `traces` are given.
     ///
     /// # Errors
     ///
     /// [`BuildError`].
-    pub fn build(config: &Config) -> Result<Self, BuildError> {
+    pub fn build(
+        config: &Config,
+        parts: &Parts,
+        traces: Option<Traces>,
+    ) -> Result<Self, BuildError> {
+        let reports = Reports {
+            metrics: Arc::new(Metrics::new(&parts.registry)?),
+            traces,
+        };
         let mut forwarded = Forwarded::default();
         let mut build = |name: &str, path: &str, options: &Options| {
             forwarded.add(options);
-            Proxy::build(name, path, options).map(Arc::new)
+            build::proxy((name, path), options, &reports, &parts.clock).map(Arc::new)
         };
         let mut defaults = BTreeMap::new();
         for (event, path, options) in configured(config) {

@@ -1,19 +1,20 @@
-//! One call of a backend: its deadline, its attempts, what is recorded of it.
+//! One call of a backend, as whichever protocol carries it.
 
-use std::future::Future;
+use std::sync::Arc;
 
 use bytes::Bytes;
-use tokio::time::{Instant, timeout_at};
+use http::{HeaderMap, Uri};
 
 use crate::answer::Answer;
 use crate::context::ClientContext;
 use crate::error::CallError;
 use crate::exchange::{Exchange, answer};
 use crate::proxy::{Proxy, Wire};
-use crate::wire::http::Posted;
+use crate::wire::grpc::Grpc;
+use crate::wire::http::{Http, Posted};
 
 impl Proxy {
-    /// Asks the backend, within the deadline.
+    /// Asks the backend.
     ///
     /// # Cancel safety
     ///
@@ -24,22 +25,55 @@ impl Proxy {
         client: &ClientContext,
     ) -> Result<Answer<E::Result>, CallError> {
         request.form(self.form);
-        let headers = self.headers.of(client);
-        let deadline = Instant::now() + self.timeout;
-        let endpoint = self.endpoint();
-        tracing::trace!(event = %E::EVENT, proxy = self.name(), "call");
-        match &self.wire {
-            Wire::Http(http) => {
-                let mut body = Vec::new();
-                gyre_mapping::write(&request, &mut body);
-                let posted = http.post(endpoint, headers, body.into());
-                read::<E>(within(deadline, posted).await?)
+        let call = |trace| async move {
+            let headers = self.headers.of(client, trace);
+            match &self.wire {
+                // Boxed, so that a call is as large as one protocol needs.
+                Wire::Http(http) => Box::pin(self.post(http, headers, &request)).await,
+                Wire::Grpc(grpc) => Box::pin(self.unary(grpc, &headers, &request)).await,
             }
-            Wire::Grpc(grpc) => {
-                let asked = grpc.unary::<E, E::Response>(endpoint, E::PATH, headers, request);
-                answer::<E>(within(deadline, asked).await?)
-            }
+        };
+        let outcome = self.observer.around(E::EVENT, client, call).await;
+        self.observer.open(self.guard.is_open());
+        outcome
+    }
+
+    async fn post<E: Exchange>(
+        &self,
+        http: &Http,
+        mut headers: HeaderMap,
+        request: &E,
+    ) -> Result<Answer<E::Result>, CallError> {
+        let mut body = Vec::new();
+        gyre_mapping::write(request, &mut body);
+        let body = Bytes::from(body);
+        if let Some(signer) = &self.signer {
+            let now = self.clock.now().unix.seconds();
+            signer.sign(E::EVENT, now, &body, &mut headers);
         }
+        let headers = &headers;
+        let attempt = |endpoint| {
+            let body = body.clone();
+            async move { read::<E>(http.post(endpoint, headers.clone(), body).await?) }
+        };
+        self.guard.run(E::EVENT, attempt).await
+    }
+
+    async fn unary<E: Exchange>(
+        &self,
+        grpc: &Grpc,
+        headers: &HeaderMap,
+        request: &E,
+    ) -> Result<Answer<E::Result>, CallError> {
+        let attempt = |endpoint: &Uri| {
+            let (endpoint, request) = (endpoint.clone(), request.clone());
+            async move {
+                let response =
+                    grpc.unary::<E, E::Response>(&endpoint, E::PATH, headers.clone(), request);
+                answer::<E>(response.await?)
+            }
+        };
+        self.guard.run(E::EVENT, attempt).await
     }
 }
 
@@ -53,15 +87,5 @@ fn read<E: Exchange>(posted: Posted) -> Result<Answer<E::Result>, CallError> {
 }
 
 fn parse<E: Exchange>(body: &Bytes) -> Result<E::Response, CallError> {
-    gyre_mapping::read(body).map_err(|error| CallError::Malformed(std::sync::Arc::new(error)))
-}
-
-/// What `attempt` comes to, if it does in time.
-pub(crate) async fn within<T>(
-    deadline: Instant,
-    attempt: impl Future<Output = Result<T, CallError>>,
-) -> Result<T, CallError> {
-    timeout_at(deadline, attempt)
-        .await
-        .unwrap_or(Err(CallError::Timeout))
+    gyre_mapping::read(body).map_err(|error| CallError::Malformed(Arc::new(error)))
 }

@@ -67,6 +67,39 @@ impl Fault for CallError {
 }
 
 impl CallError {
+    /// Whether a repeat may do better.
+    pub(crate) fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) => true,
+            Self::Status(status) => matches!(status, 429 | 502 | 503 | 504),
+            Self::Grpc { code, .. } => *code == tonic::Code::Unavailable,
+            Self::Timeout
+            | Self::Shed
+            | Self::Open
+            | Self::Malformed(_)
+            | Self::TooLong(_)
+            | Self::Base64(_)
+            | Self::NoSubscribeResponse
+            | Self::NeedsGrpc => false,
+        }
+    }
+
+    /// Whether there was not even a connection, so that the backend cannot have got the request.
+    pub(crate) fn is_unsent(&self) -> bool {
+        let Self::Unreachable(error) = self else {
+            return false;
+        };
+        let mut next: Option<&(dyn StdError + 'static)> = Some(&**error);
+        while let Some(error) = next {
+            let client = error.downcast_ref::<hyper_util::client::legacy::Error>();
+            if let Some(client) = client {
+                return client.is_connect();
+            }
+            next = error.source();
+        }
+        false
+    }
+
     /// The name in logs.
     #[must_use]
     pub const fn as_str(&self) -> &'static str {
@@ -83,13 +116,19 @@ impl CallError {
     }
 }
 
-/// Why a proxy of the configuration cannot be used.
+/// Why backends cannot be called.
 #[derive(Debug, thiserror::Error)]
-#[error("{path}")]
-pub struct BuildError {
-    /// Path of the option.
-    pub path: String,
-    /// What is wrong with it.
-    #[source]
-    pub source: Box<dyn StdError + Send + Sync>,
+pub enum BuildError {
+    /// An option of a proxy cannot be used.
+    #[error("option {path}")]
+    Option {
+        /// Its path.
+        path: String,
+        /// What is wrong with it.
+        #[source]
+        source: Box<dyn StdError + Send + Sync>,
+    },
+    /// Another part of the process has registered one of the metrics.
+    #[error(transparent)]
+    Metrics(#[from] gyre_telemetry::metrics::Error),
 }

@@ -11,14 +11,19 @@
 
 mod answer;
 mod backends;
+mod build;
 mod call;
 mod context;
 mod error;
 mod event;
 mod exchange;
+mod guard;
+mod metrics;
 mod notify;
+mod observe;
 mod payload;
 mod proxy;
+mod signature;
 mod stream;
 mod wire;
 

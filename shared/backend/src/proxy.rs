@@ -1,17 +1,16 @@
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
 
-use gyre_config::Proxy as Options;
 use gyre_proto::proxy as pb;
-use http::Uri;
+use gyre_runtime::Clock;
 
 use crate::answer::Answer;
 use crate::context::ClientContext;
-use crate::error::{BuildError, CallError};
+use crate::error::CallError;
+use crate::guard::Guard;
 use crate::notify::Misses;
+use crate::observe::Observer;
 use crate::payload::Form;
-use crate::wire::connector::{LinkLocal, check_literal};
+use crate::signature::Signer;
 use crate::wire::grpc::Grpc;
 use crate::wire::headers::Headers;
 use crate::wire::http::Http;
@@ -29,67 +28,18 @@ pub(crate) enum Wire {
 /// go as base64 and whether the meta goes at all. A dropped future of a call cancels it and counts
 /// as no failure.
 pub struct Proxy {
-    pub(crate) name: Arc<str>,
+    pub(crate) name: Box<str>,
     pub(crate) wire: Wire,
-    endpoint: Uri,
     pub(crate) headers: Headers,
+    pub(crate) signer: Option<Signer>,
     pub(crate) form: Form,
-    pub(crate) timeout: Duration,
+    pub(crate) guard: Guard,
+    pub(crate) observer: Observer,
     pub(crate) cache_misses: Misses,
+    pub(crate) clock: Clock,
 }
 
 impl Proxy {
-    /// A backend under its name: `default`, or that of one of `proxies`. `path` is where its options
-    /// stand.
-    pub(crate) fn build(name: &str, path: &str, options: &Options) -> Result<Self, BuildError> {
-        let bad = |option: &str, source: Box<dyn std::error::Error + Send + Sync>| BuildError {
-            path: format!("{path}.{option}"),
-            source,
-        };
-        let link_local = if options.allow_link_local {
-            LinkLocal::Allowed
-        } else {
-            LinkLocal::Refused
-        };
-        let is_http = is_http(&options.endpoint);
-        let (tls_options, scheme) = match is_http {
-            true => (&options.http.tls, None),
-            false if options.grpc.tls.enabled => (&options.grpc.tls, Some("https")),
-            false => (&options.grpc.tls, Some("http")),
-        };
-        let endpoint =
-            uri(&options.endpoint, scheme).map_err(|error| bad("endpoint", error.into()))?;
-        check_literal(&endpoint, link_local).map_err(|error| bad("endpoint", error.into()))?;
-        let tls = gyre_fetch::tls_client_config(tls_options).map_err(|error| {
-            let option = if is_http { "http.tls" } else { "grpc.tls" };
-            bad(option, error.into())
-        })?;
-        let (wire, headers) = if is_http {
-            let wire = Wire::Http(Http::new(options, tls, link_local));
-            (wire, Headers::http(options))
-        } else {
-            let wire = Wire::Grpc(Grpc::new(options, tls, link_local));
-            (wire, Headers::grpc(options))
-        };
-        Ok(Self {
-            name: name.into(),
-            wire,
-            endpoint,
-            headers: headers.map_err(|error| bad("http.static_headers", error.into()))?,
-            form: Form {
-                is_binary: options.binary_encoding,
-                has_meta: options.include_connection_meta,
-            },
-            timeout: options.timeout.duration().unwrap_or(TIMEOUT),
-            cache_misses: Misses::default(),
-        })
-    }
-
-    /// Where the next call goes.
-    pub(crate) fn endpoint(&self) -> &Uri {
-        &self.endpoint
-    }
-
     /// The name: `default`, or that of one of `proxies`.
     #[must_use]
     pub fn name(&self) -> &str {
@@ -273,28 +223,6 @@ impl fmt::Debug for Proxy {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Proxy")
             .field("name", &self.name)
-            .field("endpoint", &self.endpoint)
             .finish_non_exhaustive()
     }
-}
-
-/// The deadline of proxies whose option is not positive, which configuration refuses.
-const TIMEOUT: Duration = Duration::from_secs(1);
-
-/// Whether an endpoint is asked over HTTP; all others are over gRPC.
-fn is_http(endpoint: &str) -> bool {
-    endpoint.starts_with("http://") || endpoint.starts_with("https://")
-}
-
-/// An endpoint as a client of HTTP wants it; `scheme` takes the place of that of gRPC.
-fn uri(address: &str, scheme: Option<&str>) -> Result<Uri, http::Error> {
-    let Some(scheme) = scheme else {
-        return Ok(address.parse::<Uri>()?);
-    };
-    let authority = address.strip_prefix("grpc://").unwrap_or(address);
-    Uri::builder()
-        .scheme(scheme)
-        .authority(authority)
-        .path_and_query("/")
-        .build()
 }

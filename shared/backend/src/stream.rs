@@ -2,18 +2,18 @@ use std::fmt;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use gyre_proto::proxy as pb;
+use http::{HeaderMap, Uri};
 use tokio::sync::mpsc;
-use tokio::time::Instant;
 use tonic::Streaming;
 
 use crate::answer::Answer;
-use crate::call::within;
 use crate::context::ClientContext;
 use crate::error::CallError;
+use crate::event::Event;
 use crate::exchange::answer;
 use crate::payload::Request as _;
 use crate::proxy::{Proxy, Wire};
-use crate::wire::grpc::broken;
+use crate::wire::grpc::{Grpc, broken};
 
 /// Publications of a client that wait for the stream to take them. 16: it is one client's, and its
 /// commands wait meanwhile.
@@ -64,39 +64,52 @@ impl Proxy {
             return Err(CallError::NeedsGrpc);
         };
         request.form(self.form);
-        let headers = self.headers.of(client);
-        let deadline = Instant::now() + self.timeout;
-        let endpoint = self.endpoint();
-        let opening = async {
-            let (mut down, up) = match direction {
-                Direction::Down => {
-                    let opened = grpc.server_stream(endpoint, DOWN, headers, request);
-                    (opened.await?, None)
-                }
-                Direction::Both => {
-                    let (up, requests) = upward(request);
-                    let opened = grpc.streams(endpoint, BOTH, headers, requests);
-                    (opened.await?, Some(up))
-                }
-            };
-            let first = down.message().await;
-            let first = first.map_err(broken)?;
-            Ok((first, down, up))
+        let request = &request;
+        let opening = |trace| {
+            let headers = self.headers.of(client, trace);
+            let attempt =
+                move |endpoint| open(grpc, endpoint, headers.clone(), request.clone(), direction);
+            async move { self.guard.run(Event::SubscribeStream, attempt).await }
         };
-        let (first, down, up) = within(deadline, opening).await?;
-        let first: Option<pb::StreamSubscribeResponse> = first;
-        let response = first.and_then(|message| message.subscribe_response);
-        let response = response.ok_or(CallError::NoSubscribeResponse)?;
-        let subscription = Subscription { down, up };
-        Ok(match answer::<pb::SubscribeRequest>(response)? {
-            Answer::Result(result) => StreamAnswer::Open(Box::new(Opened {
-                result,
-                subscription,
-            })),
-            Answer::Error(error) => StreamAnswer::Error(error),
-            Answer::Disconnect(disconnect) => StreamAnswer::Disconnect(disconnect),
-        })
+        let opened = self
+            .observer
+            .around(Event::SubscribeStream, client, opening)
+            .await;
+        self.observer.open(self.guard.is_open());
+        opened
     }
+}
+
+/// Asks, and reads the first message.
+async fn open(
+    grpc: &Grpc,
+    endpoint: &Uri,
+    headers: HeaderMap,
+    request: pb::SubscribeRequest,
+    direction: Direction,
+) -> Result<StreamAnswer, CallError> {
+    let (mut down, up) = match direction {
+        Direction::Down => {
+            let opened = grpc.server_stream(endpoint, DOWN, headers, request);
+            (opened.await?, None)
+        }
+        Direction::Both => {
+            let (up, requests) = upward(request);
+            let opened = grpc.streams(endpoint, BOTH, headers, requests);
+            (opened.await?, Some(up))
+        }
+    };
+    let first: Option<pb::StreamSubscribeResponse> = down.message().await.map_err(broken)?;
+    let response = first.and_then(|message| message.subscribe_response);
+    let response = response.ok_or(CallError::NoSubscribeResponse)?;
+    Ok(match answer::<pb::SubscribeRequest>(response)? {
+        Answer::Result(result) => StreamAnswer::Open(Box::new(Opened {
+            result,
+            subscription: Subscription { down, up },
+        })),
+        Answer::Error(error) => StreamAnswer::Error(error),
+        Answer::Disconnect(disconnect) => StreamAnswer::Disconnect(disconnect),
+    })
 }
 
 /// The way up: the subscribe is its first message.

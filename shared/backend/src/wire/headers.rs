@@ -50,9 +50,11 @@ impl Headers {
         }
     }
 
-    /// The headers of one call: those of the transport over those of the client's own over the fixed.
-    pub(crate) fn of(&self, client: &ClientContext) -> HeaderMap {
-        let mut all = self.fixed.clone();
+    /// The headers of one call: those of the transport over those of the client's own over the fixed
+    /// over those of the trace that it belongs to.
+    pub(crate) fn of(&self, client: &ClientContext, trace: HeaderMap) -> HeaderMap {
+        let mut all = trace;
+        replace(&mut all, self.fixed.clone());
         replace(&mut all, select(&self.emulated, &client.emulated_headers));
         if client.headers.is_empty() {
             replace(&mut all, select(&self.metadata, &client.metadata));
