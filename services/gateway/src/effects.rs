@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use gyre_engine::Error;
 use gyre_protocol::codes::Disconnect;
-use gyre_session::{Completion, Effect, Failure, Session};
+use gyre_session::{Completion, Effect, Failure, Question, Session};
 use gyre_types::{ChannelName, Fault, Kind, Ticket, UserId};
 
 use self::ask::Asking;
@@ -71,7 +71,7 @@ pub(crate) fn start(
             Started::Told
         }
         Effect::CloseStream(id) => {
-            context.streams().close(id);
+            context.close_stream(id);
             Started::Told
         }
         Effect::Subscribe(_)
@@ -84,16 +84,10 @@ pub(crate) fn start(
         | Effect::ReadTop { .. }
         | Effect::Presence(_)
         | Effect::PresenceStats(_) => Started::Later(later(node, &context.handle, ticket, effect)),
-        Effect::AskRefresh
-        | Effect::AskSubscribe(_)
-        | Effect::OpenStream(_)
-        | Effect::AskPublish(_)
-        | Effect::PublishToStream { .. }
-        | Effect::AskSubscriptionRefresh { .. }
-        | Effect::Rpc(_) => {
+        Effect::Ask(question) => {
             let asking = Asking::new(node, session, context);
-            let streams = Arc::clone(context.streams());
-            Started::Asking(ask(asking, streams, ticket, effect))
+            let streams = context.streams_for(&question);
+            Started::Asking(ask(asking, streams, ticket, question))
         }
     }
 }
@@ -116,34 +110,37 @@ fn later(node: &Arc<Node>, handle: &Arc<Handle>, ticket: Ticket, effect: Effect)
             Effect::ReadTop { channel } => read::top(&node, &channel).await,
             Effect::Presence(channel) => read::presence(&node, &channel).await,
             Effect::PresenceStats(channel) => read::presence_stats(&node, &channel).await,
-            other => not_here(&other),
+            // Done above.
+            Effect::Authenticate(_)
+            | Effect::Register(_)
+            | Effect::VerifyConnectionToken(_)
+            | Effect::VerifySubscriptionToken(_)
+            | Effect::Ask(_)
+            | Effect::CloseStream(_)
+            | Effect::Controlled { .. }
+            | Effect::DisconnectOthers { .. } => Completion::Done(Err(Failure::Internal)),
         };
         (ticket, completion)
     })
 }
 
-fn ask(asking: Asking, streams: Arc<Streams>, ticket: Ticket, effect: Effect) -> Later {
+fn ask(asking: Asking, streams: Option<Arc<Streams>>, ticket: Ticket, question: Question) -> Later {
     Box::pin(async move {
-        let completion = match effect {
-            Effect::AskRefresh => refresh::connection(&asking).await,
-            Effect::AskSubscriptionRefresh { channel } => {
+        let completion = match question {
+            Question::Refresh => refresh::connection(&asking).await,
+            Question::SubscriptionRefresh { channel } => {
                 refresh::subscription(&asking, &channel).await
             }
-            Effect::AskSubscribe(effect) => subscribe::ask(&asking, *effect).await,
-            Effect::OpenStream(effect) => stream::open(&asking, &streams, *effect).await,
-            Effect::PublishToStream { id, data } => stream::publish(&streams, id, data).await,
-            Effect::AskPublish(effect) => publish::ask(&asking, effect).await,
-            Effect::Rpc(request) => rpc::call(&asking, *request).await,
-            other => not_here(&other),
+            Question::Subscribe(ask) => subscribe::ask(&asking, *ask).await,
+            Question::Stream(ask) => stream::open(&asking, streams.as_deref(), *ask).await,
+            Question::TakePublication { id, data } => {
+                stream::publish(streams.as_deref(), id, data).await
+            }
+            Question::Publish(publish) => publish::ask(&asking, publish).await,
+            Question::Rpc(request) => rpc::call(&asking, *request).await,
         };
         (ticket, completion)
     })
-}
-
-/// An effect that [`start`] hands to something else.
-fn not_here(effect: &Effect) -> Completion {
-    debug_assert!(false, "started in the wrong place: {effect:?}");
-    Completion::Done(Err(Failure::Internal))
 }
 
 /// Closes the connections that the user has now. Those who come while the engine answers do the same

@@ -118,7 +118,6 @@ impl Handle {
     }
 
     /// Puts something for a subscription into the mailbox.
-    // hot path: delivery 3/6
     pub(crate) fn deliver(&self, id: SubscriptionId, prepared: &Arc<Prepared>) -> Offered {
         let payload = match (prepared.as_publication(), prepared.client_info()) {
             (Some(publication), _) => {
@@ -163,6 +162,7 @@ impl Handle {
 pub(crate) struct Shared(pub(crate) Arc<Handle>);
 
 impl Subscriber for Shared {
+    // hot path: delivery 3/6
     fn offer(&self, subscription: SubscriptionId, prepared: &Arc<Prepared>) {
         // Whether it was taken, and what follows if not, is the mailbox's and its owner's business.
         let _ = self.0.deliver(subscription, prepared);

@@ -43,11 +43,12 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
         .map_err(Failure::failed)?;
     let access = open_store(config, parts).await?;
     let statuses = gyre_engines::statuses(&config.user_status, &parts.clock);
+    let (backends, tracer) = backends(config, parts)?;
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,
         policy: Arc::clone(&policy),
-        backends: Backends::build(config).map_err(Failure::bad_configuration)?,
+        backends,
         exclusions: Arc::clone(access.view()),
         statuses: statuses.clone(),
     };
@@ -65,7 +66,6 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
         .await
         .map_err(api_failure)?;
 
-    let tracer = tracer(config, parts)?;
     let counter = RequestCounter::new(&parts.registry).map_err(Failure::failed)?;
     let counted = |routes| {
         if config.prometheus.instrument_http_handlers {
@@ -119,14 +119,19 @@ fn operators(
         .collect()
 }
 
-/// What traces calls of the server API, if anything does.
-fn tracer(config: &Config, parts: &Parts) -> Result<Option<CallTracer>, Failure> {
+/// Whom connections ask, and what traces calls of the server API, if anything does.
+fn backends(config: &Config, parts: &Parts) -> Result<(Backends, Option<CallTracer>), Failure> {
     let options = &config.opentelemetry;
-    if !options.enabled || !options.api {
-        return Ok(None);
+    let mut traces = None;
+    if options.enabled {
+        let opened = Traces::open(&parts.identity.id, VERSION);
+        traces = Some(opened.map_err(Failure::bad_configuration)?);
     }
-    let traces = Traces::open(&parts.identity.id, VERSION).map_err(Failure::bad_configuration)?;
-    Ok(Some(CallTracer::new(traces, parts)))
+    let backends = Backends::build(config, parts, traces.clone());
+    let backends = backends.map_err(Failure::bad_configuration)?;
+    // It sends the last spans of both.
+    let tracer = traces.map(|traces| CallTracer::new(traces, parts));
+    Ok((backends, tracer.filter(|_| options.api)))
 }
 
 fn traced(tracer: Option<&CallTracer>, routes: Router, kind: CallKind) -> Router {

@@ -203,7 +203,7 @@ mod tests {
 
     fn rights(capabilities: &[Capability], channel: &str) -> Rights {
         let compiled = Capabilities::new(capabilities).unwrap();
-        compiled.map_or(Rights::default(), |compiled| compiled.rights(channel))
+        compiled.map_or(Rights::NONE, |compiled| compiled.rights(channel))
     }
 
     #[test]

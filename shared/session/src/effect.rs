@@ -7,11 +7,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gyre_protocol::codes::{Disconnect, Error};
-use gyre_protocol::messages::{ClientInfo, ConnectRequest, Publication, RpcRequest};
+use gyre_protocol::messages::{ClientInfo, ConnectRequest, Publication};
 use gyre_types::{ChannelName, HubSlot, Position, SubscriptionId, UserId};
 
 pub use self::backend::{
-    AskSubscribe, PublishTerms, Refreshed, RefreshedSubscription, Unrefreshed,
+    AskSubscribe, PublishTerms, Question, Refreshed, RefreshedSubscription, Unrefreshed,
 };
 pub use self::grants::{
     ConnectionGrant, GrantedSubscription, Grants, RefreshBy, SubscriptionGrant, Terms, TokenMark,
@@ -19,8 +19,8 @@ pub use self::grants::{
 
 /// Work for the driver. All but the last three are answered with a [`Completion`].
 ///
-/// Those that ask the backend may be dropped when the connection ends; all others are run to their
-/// end. See [`Effect::asks_backend`].
+/// [`Effect::Ask`] and [`Effect::Authenticate`] may be dropped when the connection ends; all others are
+/// run to their end.
 #[derive(Debug)]
 pub enum Effect {
     /// Say who this is. Answer: [`Completion::Authenticated`].
@@ -65,29 +65,8 @@ pub enum Effect {
         /// How they see it from now on.
         info: Arc<ClientInfo>,
     },
-    /// Ask the backend to prolong the connection. Answer: [`Completion::Refreshed`].
-    AskRefresh,
-    /// Ask the backend whether the client may subscribe. Answer: [`Completion::SubscribeAsked`].
-    AskSubscribe(Box<AskSubscribe>),
-    /// The same, and open the stream that brings the subscription's publications. Answer:
-    /// [`Completion::SubscribeAsked`].
-    OpenStream(Box<AskSubscribe>),
-    /// Ask the backend whether the client may publish. Answer: [`Completion::PublishAsked`].
-    AskPublish(Box<Publish>),
-    /// Hand a publication to a subscription's stream. Answer: [`Completion::Done`].
-    PublishToStream {
-        /// Whose stream.
-        id: SubscriptionId,
-        /// Payload.
-        data: Bytes,
-    },
-    /// Ask the backend to prolong a subscription. Answer: [`Completion::SubscriptionRefreshed`].
-    AskSubscriptionRefresh {
-        /// To what.
-        channel: ChannelName,
-    },
-    /// Call the backend. Answer: [`Completion::Rpc`].
-    Rpc(Box<RpcRequest>),
+    /// Ask the backend. Answer: as [`Question`] says.
+    Ask(Question),
     /// A subscription is over that may have a stream. No answer.
     CloseStream(SubscriptionId),
     /// Close the user's other connections that are in this channel's presence. No answer.
@@ -104,40 +83,6 @@ pub enum Effect {
         /// How it ended.
         outcome: Result<(), Error>,
     },
-}
-
-impl Effect {
-    /// Whether it only asks the backend, so that nothing has to be taken back if nobody waits for
-    /// the answer any more.
-    #[must_use]
-    pub const fn asks_backend(&self) -> bool {
-        match self {
-            Self::Authenticate(_)
-            | Self::AskRefresh
-            | Self::AskSubscribe(_)
-            | Self::OpenStream(_)
-            | Self::AskPublish(_)
-            | Self::PublishToStream { .. }
-            | Self::AskSubscriptionRefresh { .. }
-            | Self::Rpc(_) => true,
-            Self::Register(_)
-            | Self::VerifyConnectionToken(_)
-            | Self::VerifySubscriptionToken(_)
-            | Self::Subscribe(_)
-            | Self::Unsubscribe(_)
-            | Self::PublishJoin { .. }
-            | Self::Publish(_)
-            | Self::PublishOnTerms(..)
-            | Self::History(_)
-            | Self::ReadTop { .. }
-            | Self::Presence(_)
-            | Self::PresenceStats(_)
-            | Self::ShowPresence { .. }
-            | Self::CloseStream(_)
-            | Self::DisconnectOthers { .. }
-            | Self::Controlled { .. } => false,
-        }
-    }
 }
 
 /// Result of an [`Effect`].

@@ -49,7 +49,7 @@ pub use control::{Control, ControlRefresh, ControlSubscribe};
 pub use describe::{Description, Held};
 pub use effect::{
     AskSubscribe, Completion, ConnectionGrant, Effect, Failure, GrantedSubscription, Grants,
-    HistoryPart, HistoryRead, Publish, PublishTerms, Read, RefreshBy, Refreshed,
+    HistoryPart, HistoryRead, Publish, PublishTerms, Question, Read, RefreshBy, Refreshed,
     RefreshedSubscription, Refusal, Register, Stats, Subscribe, Subscribed, SubscriptionGrant,
     Terms, TokenMark, TokenRefusal, Unrefreshed, Unsubscribe,
 };

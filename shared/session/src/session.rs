@@ -404,7 +404,7 @@ impl Session {
                 subscribe::asked(self, id, *waiting, outcome, now);
             }
             (Pending::AskSubscriptionRefresh(id), Completion::SubscriptionRefreshed(outcome)) => {
-                sub_refresh::asked(self, id, outcome, now)
+                sub_refresh::asked(self, id, outcome, now);
             }
             (Pending::AskPublish(asked), Completion::PublishAsked(outcome)) => {
                 publish::asked(self, asked, outcome, now);

@@ -4,7 +4,8 @@ use gyre_backend::ClientContext;
 use gyre_protocol::Format;
 use gyre_protocol::codes::Error;
 use gyre_protocol::messages::ConnectRequest;
-use gyre_session::{Observation, Session};
+use gyre_session::{Observation, Question, Session};
+use gyre_types::SubscriptionId;
 use tokio::sync::oneshot;
 
 use crate::effects::Streams;
@@ -89,9 +90,19 @@ impl Context {
         }
     }
 
-    /// Streams of its subscriptions.
-    pub(crate) fn streams(&mut self) -> &Arc<Streams> {
-        self.streams.get_or_insert_default()
+    /// Streams of its subscriptions; where one is asked for, a place for it.
+    pub(crate) fn streams_for(&mut self, question: &Question) -> Option<Arc<Streams>> {
+        if matches!(question, Question::Stream(_)) {
+            self.streams.get_or_insert_default();
+        }
+        self.streams.clone()
+    }
+
+    /// Ends the stream of a subscription, if it has one.
+    pub(crate) fn close_stream(&self, id: SubscriptionId) {
+        if let Some(streams) = &self.streams {
+            streams.close(id);
+        }
     }
 
     /// Ends the streams of its subscriptions.

@@ -73,8 +73,8 @@ fn refreshed(said: pb::RefreshResult) -> Result<Refreshed, Unrefreshed> {
 
 /// An answer that cannot be is one; anything else is none.
 const fn unrefreshed(error: &CallError) -> Unrefreshed {
-    match error {
-        CallError::Base64(_) => Unrefreshed::Malformed,
-        _ => Unrefreshed::Unanswered,
+    if matches!(error, CallError::Base64(_)) {
+        return Unrefreshed::Malformed;
     }
+    Unrefreshed::Unanswered
 }

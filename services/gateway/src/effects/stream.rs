@@ -52,7 +52,14 @@ impl Streams {
 }
 
 /// Asks whether a client may subscribe, and opens the stream if it may.
-pub(super) async fn open(asking: &Asking, streams: &Streams, ask: AskSubscribe) -> Completion {
+pub(super) async fn open(
+    asking: &Asking,
+    streams: Option<&Streams>,
+    ask: AskSubscribe,
+) -> Completion {
+    let Some(streams) = streams else {
+        return Completion::SubscribeAsked(Err(NOBODY)); // There is a place where one is asked for.
+    };
     Completion::SubscribeAsked(opened(asking, streams, ask).await.map(Box::new))
 }
 
@@ -95,8 +102,12 @@ async fn opened(asking: &Asking, streams: &Streams, ask: AskSubscribe) -> Result
 }
 
 /// Hands a client's publication to the stream of its subscription.
-pub(super) async fn publish(streams: &Streams, id: SubscriptionId, data: Bytes) -> Completion {
-    let Some(publisher) = streams.publisher(id) else {
+pub(super) async fn publish(
+    streams: Option<&Streams>,
+    id: SubscriptionId,
+    data: Bytes,
+) -> Completion {
+    let Some(publisher) = streams.and_then(|streams| streams.publisher(id)) else {
         return Completion::Done(Err(Failure::NotAvailable));
     };
     let publication = pb::Publication {

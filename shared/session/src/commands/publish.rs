@@ -7,7 +7,7 @@ use gyre_protocol::messages::{PublishRequest, PublishResult};
 use gyre_types::{ChannelName, Now};
 
 use crate::commands::open::info_of;
-use crate::effect::{Effect, Failure, Publish, PublishTerms, Refusal};
+use crate::effect::{Effect, Failure, Publish, PublishTerms, Question, Refusal};
 use crate::observe::Method;
 use crate::opening::Asked;
 use crate::session::{Pending, Session};
@@ -44,7 +44,7 @@ pub(crate) fn handle(session: &mut Session, asked: Asked, request: PublishReques
         }
         (Verdict::AskBackend(ProxyKind::SubscribeStream), Some(id)) => {
             let data = publish.data;
-            let effect = Effect::PublishToStream { id, data };
+            let effect = Effect::Ask(Question::TakePublication { id, data });
             session.issue(effect, Pending::Publish(asked));
         }
         (Verdict::AskBackend(ProxyKind::SubscribeStream), None) => {
@@ -52,7 +52,7 @@ pub(crate) fn handle(session: &mut Session, asked: Asked, request: PublishReques
             session.answer(asked, Method::Publish, Err(error), now);
         }
         (Verdict::AskBackend(ProxyKind::Publish | ProxyKind::Subscribe), _) => {
-            let effect = Effect::AskPublish(Box::new(publish));
+            let effect = Effect::Ask(Question::Publish(Box::new(publish)));
             session.issue(effect, Pending::AskPublish(asked));
         }
     }

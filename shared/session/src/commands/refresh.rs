@@ -10,7 +10,9 @@ use gyre_protocol::messages::{ClientInfo, RefreshResult};
 use gyre_types::{Now, SubscriptionId, UnixSeconds, limits};
 
 use crate::commands::connect::{advertised, capped, set_expiry};
-use crate::effect::{ConnectionGrant, Effect, RefreshBy, Refreshed, TokenRefusal, Unrefreshed};
+use crate::effect::{
+    ConnectionGrant, Effect, Question, RefreshBy, Refreshed, TokenRefusal, Unrefreshed,
+};
 use crate::ending::End;
 use crate::observe::Method;
 use crate::opening::Asked;
@@ -32,7 +34,7 @@ pub(crate) fn expired(session: &mut Session, now: Now) {
         RefreshBy::Client => session.close(Disconnect::EXPIRED, now),
         RefreshBy::Server => {
             session.expire_due = None;
-            session.issue(Effect::AskRefresh, Pending::AskRefresh);
+            session.issue(Effect::Ask(Question::Refresh), Pending::AskRefresh);
         }
     }
 }

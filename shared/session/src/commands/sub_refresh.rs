@@ -12,7 +12,8 @@ use crate::commands::connect::{capped, ttl};
 use crate::commands::refresh::extended;
 use crate::commands::subscribe::is_for;
 use crate::effect::{
-    Effect, RefreshBy, RefreshedSubscription, SubscriptionGrant, TokenRefusal, Unrefreshed,
+    Effect, Question, RefreshBy, RefreshedSubscription, SubscriptionGrant, TokenRefusal,
+    Unrefreshed,
 };
 use crate::observe::Method;
 use crate::opening::Asked;
@@ -100,7 +101,7 @@ pub(crate) fn ask(session: &mut Session, id: SubscriptionId) {
     let channel = subscription.channel.clone();
     let rare: &mut Rare = subscription.rare.get_or_insert_default();
     if !std::mem::replace(&mut rare.is_asking, true) {
-        let effect = Effect::AskSubscriptionRefresh { channel };
+        let effect = Effect::Ask(Question::SubscriptionRefresh { channel });
         session.issue(effect, Pending::AskSubscriptionRefresh(id));
     }
 }

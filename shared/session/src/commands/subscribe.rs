@@ -10,8 +10,8 @@ use gyre_types::{ChannelName, Now, Position, SubscriptionId};
 use crate::commands::connect;
 use crate::commands::open::{Plan, open};
 use crate::effect::{
-    AskSubscribe, Effect, GrantedSubscription, Refusal, SubscriptionGrant, Terms, TokenMark,
-    TokenRefusal,
+    AskSubscribe, Effect, GrantedSubscription, Question, Refusal, SubscriptionGrant, Terms,
+    TokenMark, TokenRefusal,
 };
 use crate::observe::Method;
 use crate::opening::{Asked, Origin};
@@ -89,10 +89,13 @@ fn ask(
         data: request.data.clone(),
     });
     let (source, effect) = match kind {
-        ProxyKind::Subscribe | ProxyKind::Publish => {
-            (Source::SubscribeProxy, Effect::AskSubscribe(question))
+        ProxyKind::Subscribe | ProxyKind::Publish => (
+            Source::SubscribeProxy,
+            Effect::Ask(Question::Subscribe(question)),
+        ),
+        ProxyKind::SubscribeStream => {
+            (Source::StreamProxy, Effect::Ask(Question::Stream(question)))
         }
-        ProxyKind::SubscribeStream => (Source::StreamProxy, Effect::OpenStream(question)),
     };
     // From here on there may be a stream to close.
     subscription.source = source;

@@ -4,9 +4,40 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use gyre_policy::Capabilities;
+use gyre_protocol::messages::RpcRequest;
 use gyre_types::{ChannelName, SubscriptionId, UnixSeconds};
 
-/// See [`Effect::AskSubscribe`](super::Effect::AskSubscribe).
+use super::Publish;
+
+/// What the backend is asked.
+#[derive(Debug)]
+pub enum Question {
+    /// Whether the connection may go on. Answer: [`Completion::Refreshed`](super::Completion::Refreshed).
+    Refresh,
+    /// Whether the client may subscribe. Answer: [`Completion::SubscribeAsked`](super::Completion::SubscribeAsked).
+    Subscribe(Box<AskSubscribe>),
+    /// The same, and for a stream that brings the subscription's publications. Answer:
+    /// [`Completion::SubscribeAsked`](super::Completion::SubscribeAsked).
+    Stream(Box<AskSubscribe>),
+    /// Whether the client may publish. Answer: [`Completion::PublishAsked`](super::Completion::PublishAsked).
+    Publish(Box<Publish>),
+    /// To take a publication from a subscription's stream. Answer: [`Completion::Done`](super::Completion::Done).
+    TakePublication {
+        /// Whose stream.
+        id: SubscriptionId,
+        /// Payload.
+        data: Bytes,
+    },
+    /// Whether a subscription may go on. Answer: [`Completion::SubscriptionRefreshed`](super::Completion::SubscriptionRefreshed).
+    SubscriptionRefresh {
+        /// To what.
+        channel: ChannelName,
+    },
+    /// What the client wants to know. Answer: [`Completion::Rpc`](super::Completion::Rpc).
+    Rpc(Box<RpcRequest>),
+}
+
+/// See [`Question::Subscribe`].
 #[derive(Clone, Debug)]
 pub struct AskSubscribe {
     /// Names the subscription, which is in no table yet.

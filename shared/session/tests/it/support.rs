@@ -14,8 +14,8 @@ use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_protocol::prepared::Prepared;
 use gyre_protocol::{Envelope, Format};
 use gyre_session::{
-    Completion, ConnectionGrant, Effect, Failure, Grants, HistoryPart, Publish, Read, Refreshed,
-    RefreshedSubscription, Refusal, Session, Settings, Stats, Subscribe, Subscribed,
+    Completion, ConnectionGrant, Effect, Failure, Grants, HistoryPart, Publish, Question, Read,
+    Refreshed, RefreshedSubscription, Refusal, Session, Settings, Stats, Subscribe, Subscribed,
     SubscriptionGrant, Terms, TokenRefusal, Transport, Unrefreshed,
 };
 use gyre_types::{
@@ -567,17 +567,11 @@ impl World {
             Effect::History(_) => Completion::History(Ok(HistoryPart::default())),
             Effect::Presence(_) => Completion::Presence(Ok(Vec::new())),
             Effect::PresenceStats(_) => Completion::PresenceStats(Ok(Stats::default())),
-            Effect::Rpc(request) => Completion::Rpc(Ok(request.data)),
             Effect::ShowPresence { info, .. } => {
                 self.clients[client].backend.shown.push(info);
                 Completion::Done(Ok(()))
             }
-            Effect::AskRefresh
-            | Effect::AskSubscribe(_)
-            | Effect::OpenStream(_)
-            | Effect::AskPublish(_)
-            | Effect::PublishToStream { .. }
-            | Effect::AskSubscriptionRefresh { .. } => self.clients[client].backend.answer(effect),
+            Effect::Ask(question) => self.clients[client].backend.answer(question),
             Effect::Subscribe(_)
             | Effect::Controlled { .. }
             | Effect::CloseStream(_)
@@ -595,42 +589,41 @@ impl World {
 }
 
 impl Backend {
-    fn answer(&mut self, effect: Effect) -> Completion {
-        assert!(effect.asks_backend());
-        match effect {
-            Effect::AskRefresh => {
+    fn answer(&mut self, question: Question) -> Completion {
+        match question {
+            Question::Refresh => {
                 self.asked.push("refresh".to_owned());
                 Completion::Refreshed(self.refresh.clone().map(Box::new))
             }
-            Effect::AskSubscribe(ask) => {
+            Question::Subscribe(ask) => {
                 self.asked
                     .push(format!("subscribe {} {:?}", ask.channel, ask.data));
                 Completion::SubscribeAsked(self.subscribe.clone().map(Box::new))
             }
-            Effect::OpenStream(ask) => {
+            Question::Stream(ask) => {
                 self.asked.push(format!("stream {}", ask.channel));
                 if self.subscribe.is_ok() {
                     self.streams.push(ask.id);
                 }
                 Completion::SubscribeAsked(self.subscribe.clone().map(Box::new))
             }
-            Effect::AskPublish(mut publish) => {
+            Question::Publish(mut publish) => {
                 self.asked.push(format!("publish {}", publish.channel));
                 Completion::PublishAsked(self.publish.clone().map(|change| {
                     change(&mut publish);
                     (publish, Box::default())
                 }))
             }
-            Effect::PublishToStream { id, data } => {
+            Question::TakePublication { id, data } => {
                 assert!(self.streams.contains(&id), "a stream is open");
                 self.asked.push(format!("up {data:?}"));
                 Completion::Done(Ok(()))
             }
-            Effect::AskSubscriptionRefresh { channel } => {
+            Question::SubscriptionRefresh { channel } => {
                 self.asked.push(format!("sub_refresh {channel}"));
                 Completion::SubscriptionRefreshed(self.sub_refresh.clone().map(Box::new))
             }
-            other => panic!("not for the backend: {other:?}"),
+            Question::Rpc(request) => Completion::Rpc(Ok(request.data)),
         }
     }
 }
