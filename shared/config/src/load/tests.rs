@@ -395,8 +395,9 @@ fn known_options_without_effect_warn_once_each() {
         "push_notifications": {"fcm": {"anything": 1}},
         "channel": {"namespaces": [
             {"name": "one", "subscription_type": "map", "map": {"mode": "persistent"}},
-            {"name": "two", "subscription_type": "stream", "publish_proxy_enabled": true},
-            {"name": "three", "publish_proxy_enabled": true}
+            {"name": "two", "subscription_type": "stream",
+             "map": {"publish_proxy_enabled": true}},
+            {"name": "three", "map": {"publish_proxy_enabled": true}}
         ]}
     }"#;
     let variables = [
@@ -415,7 +416,7 @@ fn known_options_without_effect_warn_once_each() {
             "option channel.namespaces[one].map.mode in file test.json is not honoured yet",
             "option channel.namespaces[one].subscription_type in file test.json is not honoured \
              yet",
-            "option channel.namespaces[two].publish_proxy_enabled in file test.json and in 1 more \
+            "option channel.namespaces[two].map.publish_proxy_enabled in file test.json and in 1 more \
              places is not honoured yet",
             "option consumers[0].name in file test.json and in 1 more places is not honoured yet",
             "option consumers[0].type in file test.json is not honoured yet",
