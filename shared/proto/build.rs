@@ -7,8 +7,9 @@ use std::{env, fs};
 use prost::Message;
 
 const ROOT: &str = "../../proto";
-const FILES: [&str; 2] = [
+const FILES: [&str; 3] = [
     "centrifugal/centrifugo/api/api.proto",
+    "centrifugal/centrifugo/proxy/proxy.proto",
     "gyre/gateway/v1/gateway.proto",
 ];
 

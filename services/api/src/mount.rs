@@ -7,7 +7,6 @@ use gyre_policy::Policy;
 use gyre_runtime::layers::{CallKind, CallTracer};
 use gyre_runtime::process::Failure;
 use gyre_runtime::{OnExit, Parts};
-use gyre_telemetry::{Traces, VERSION};
 
 use crate::{Api, BuildError, Deps, swagger};
 
@@ -30,7 +29,8 @@ impl Api {
         let api = Self::build(&sections(config), deps)
             .await
             .map_err(failure)?;
-        let tracer = tracer(config, parts)?;
+        let is_traced = config.opentelemetry.api;
+        let tracer = sites.tracer().filter(|_| is_traced).cloned();
         let at = sites.at;
         if let (Some(address), Some(routes)) = (at.http_api, api.http()) {
             sites.route(address, traced(tracer.as_ref(), routes, CallKind::Http));
@@ -68,16 +68,6 @@ fn sections(config: &Config) -> crate::Config {
         http_api: config.http_api.clone(),
         grpc_api: config.grpc_api.clone(),
     }
-}
-
-/// What traces calls of the server API, if anything does.
-fn tracer(config: &Config, parts: &Parts) -> Result<Option<CallTracer>, Failure> {
-    let options = &config.opentelemetry;
-    if !options.enabled || !options.api {
-        return Ok(None);
-    }
-    let traces = Traces::open(&parts.identity.id, VERSION).map_err(Failure::bad_configuration)?;
-    Ok(Some(CallTracer::new(traces, parts)))
 }
 
 fn traced(tracer: Option<&CallTracer>, routes: Router, kind: CallKind) -> Router {

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use gyre_backend::Backends;
 use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
 use gyre_gateway::{Deps, Gateway};
@@ -28,8 +29,10 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let inlet = Arc::clone(&delivery);
     let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks);
     let engine = engine.map_err(Failure::failed)?;
+    let backends = Backends::build(config, parts, sites.traces());
     let deps = Deps {
         engine,
+        backends: backends.map_err(Failure::bad_configuration)?,
         delivery,
         policy,
         exclusions: Arc::clone(open_store(config, parts).await?.view()),

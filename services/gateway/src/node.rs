@@ -1,9 +1,11 @@
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use gyre_backend::{Backends, ClientContext};
 use gyre_engine::Engine;
 use gyre_hub::Hub;
 use gyre_runtime::{Clock, Identity, Tasks};
+use gyre_session::RefreshBy;
 use gyre_store::View;
 
 use crate::connections::Connections;
@@ -24,6 +26,9 @@ pub(crate) struct Node {
     pub(crate) live: ArcSwap<Live>,
     pub(crate) hub: Arc<NodeHub>,
     pub(crate) engine: Engine,
+    pub(crate) backends: Backends,
+    /// What a connection brings along for backends that brings along nothing.
+    pub(crate) nothing: Arc<ClientContext>,
     /// Who is kept out.
     pub(crate) exclusions: Arc<View>,
     /// Who tells when users were there; `None`: nobody wants to know.
@@ -35,4 +40,14 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
     pub(crate) identity: Arc<Identity>,
+}
+
+impl Node {
+    /// Who prolongs connections that expire.
+    pub(crate) fn refresh_by(&self) -> RefreshBy {
+        match self.backends.refresh() {
+            Some(_) => RefreshBy::Server,
+            None => RefreshBy::Client,
+        }
+    }
 }

@@ -1,10 +1,12 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gyre_backend::ClientContext;
 use gyre_protocol::Envelope;
 use gyre_runtime::Head;
 use gyre_session::{Names, Session, Transport as Facts};
 use gyre_types::ClientId;
+use http::header::CONTENT_TYPE;
 use uuid::Uuid;
 
 use crate::connection::{Context, Driver, Limits, Parts};
@@ -36,7 +38,8 @@ impl Opening {
         let settings = Arc::clone(&live.settings);
         let random = id.as_u64_pair().0;
         let mut session = Session::new(settings, facts, client, random, node.clock.now());
-        let context = Context::new(Arc::clone(&handle), user_of(&live.options, head));
+        let mut context = Context::new(Arc::clone(&handle), user_of(&live.options, head));
+        context.brought = brought(node, head);
         if let Some(name) = name {
             if is_reachable {
                 node.sessions.enter(&name, &handle, facts.format);
@@ -69,11 +72,13 @@ impl Opening {
 
     /// The driver over a transport, on which `unread` has come already, newest first.
     pub(crate) fn driver<T: Transport>(
-        self,
+        mut self,
         transport: T,
         limits: Limits,
         unread: Vec<Bytes>,
     ) -> Driver<T> {
+        self.context.transport = transport.name();
+        self.context.format = self.facts.format;
         let parts = Parts {
             node: self.node,
             session: self.session,
@@ -91,6 +96,18 @@ fn user_of(options: &Options, head: &Head) -> Option<Box<str>> {
     head.header(name)
         .filter(|user| !user.is_empty())
         .map(Box::from)
+}
+
+/// What backends want to know of the request that the connection came with; `None`: nothing.
+fn brought(node: &Node, head: &Head) -> Option<Arc<ClientContext>> {
+    let content_type = head.header(&CONTENT_TYPE).unwrap_or_default();
+    let forwarded = node.backends.forwarded();
+    let brought = if content_type.starts_with("application/grpc") {
+        forwarded.of_call(&head.headers)
+    } else {
+        forwarded.of_request(&head.headers)
+    };
+    (!brought.is_empty()).then(|| Arc::new(brought))
 }
 
 fn text(id: Uuid) -> String {

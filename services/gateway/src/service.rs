@@ -4,6 +4,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use gyre_auth::SetupError;
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_policy::Policy;
@@ -40,6 +41,8 @@ pub struct Deps {
     pub delivery: Arc<Delivery>,
     /// Namespaces and permissions.
     pub policy: Arc<Policy>,
+    /// Whom connections ask.
+    pub backends: Backends,
     /// Who is kept out.
     pub exclusions: Arc<View>,
     /// When users were last there; `None`: that is not kept.
@@ -108,6 +111,8 @@ impl Gateway {
             live: ArcSwap::from_pointee(Live::new(config, deps.policy, version, None)?),
             hub: Arc::clone(&deps.delivery.hub),
             engine: deps.engine,
+            backends: deps.backends,
+            nothing: Arc::default(),
             exclusions: deps.exclusions,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Deps, Gateway};
@@ -80,6 +81,7 @@ fn serve() -> (SocketAddr, Parts) {
         engine: engine.engine(),
         delivery,
         policy: Arc::new(policy),
+        backends: Backends::build(&config, &parts, None).unwrap(),
         exclusions: Arc::default(),
         statuses: None,
     };

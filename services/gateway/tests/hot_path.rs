@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gyre_allocator::allocations;
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine::{Delivered, Inlet};
 use gyre_engine_memory::MemoryEngine;
@@ -169,6 +170,7 @@ fn serve(dialect: Dialect) -> Served {
         engine: engine.engine(),
         delivery: Arc::clone(&delivery),
         policy: policy(&config),
+        backends: Backends::build(&config, &parts, None).unwrap(),
         exclusions: Arc::default(),
         statuses: None,
     };

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use gyre_api::Api;
+use gyre_backend::Backends;
 use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
 use gyre_gateway::Gateway;
@@ -24,10 +25,13 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let directory = directory.map_err(Failure::bad_configuration)?;
     let access = open_store(config, parts).await?;
     let statuses = gyre_engines::statuses(&config.user_status, &parts.clock);
+    let backends = Backends::build(config, parts, sites.traces());
+    let backends = backends.map_err(Failure::bad_configuration)?;
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,
         policy: Arc::clone(&policy),
+        backends,
         exclusions: Arc::clone(access.view()),
         statuses: statuses.clone(),
     };

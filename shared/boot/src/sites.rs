@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use gyre_config::Config;
-use gyre_runtime::layers::RequestCounter;
+use gyre_runtime::layers::{CallTracer, RequestCounter};
 use gyre_runtime::process::Failure;
 use gyre_runtime::tls::Tls;
 use gyre_runtime::{Listeners, Parts, Site, admin};
-use gyre_telemetry::VERSION;
+use gyre_telemetry::{Traces, VERSION};
 
 use crate::addresses::{Addresses, Role};
 use crate::paths::{self, Paths};
@@ -52,6 +52,7 @@ pub struct Sites {
     listeners: Listeners,
     tls: BTreeMap<SocketAddr, Tls>,
     counter: Option<RequestCounter>,
+    tracer: Option<CallTracer>,
     prepares: Vec<Prepare>,
 }
 
@@ -92,6 +93,7 @@ impl Sites {
             listeners,
             tls,
             counter: is_counted.then_some(counter),
+            tracer: tracer(config, parts)?,
             prepares: Vec::new(),
         })
     }
@@ -116,6 +118,18 @@ impl Sites {
             None => routes,
         };
         self.listeners.at(address).route(routes);
+    }
+
+    /// What sends spans, if anything is traced.
+    #[must_use]
+    pub const fn tracer(&self) -> Option<&CallTracer> {
+        self.tracer.as_ref()
+    }
+
+    /// Where spans go, if anything is traced.
+    #[must_use]
+    pub fn traces(&self) -> Option<Traces> {
+        self.tracer.as_ref().map(CallTracer::traces)
     }
 
     /// Has a part take on another configuration when the process reads it again.
@@ -154,4 +168,12 @@ impl Sites {
             prepares: self.prepares,
         })
     }
+}
+
+fn tracer(config: &Config, parts: &Parts) -> Result<Option<CallTracer>, Failure> {
+    if !config.opentelemetry.enabled {
+        return Ok(None);
+    }
+    let traces = Traces::open(&parts.identity.id, VERSION).map_err(Failure::bad_configuration)?;
+    Ok(Some(CallTracer::new(traces, parts)))
 }

@@ -36,6 +36,7 @@ pub use sections::http_server::HttpServer;
 pub use sections::log::Log;
 pub use sections::observe::{Health, OpenTelemetry, Prometheus, Swagger};
 pub use sections::process::{Drain, Node, Shutdown, UsageStats};
+pub use sections::proxy::{NamedProxy, Proxy};
 pub use sections::rpc::Rpc;
 pub use sections::storage::Storage;
 pub use sections::transports::streams::{
@@ -46,9 +47,9 @@ pub use sections::transports::{streams, websocket};
 pub use sections::user_status::UserStatus;
 pub use sections::{
     access, api, channel, client, database, engine, gateway, http_server, log, observe, process,
-    rpc, storage, tls, user_status,
+    proxy, rpc, storage, tls, user_status,
 };
-pub use values::{ByteSize, Limit, Millis, Secret, Shape};
+pub use values::{ByteSize, Limit, Millis, Pairs, Secret, Shape};
 
 use tree::options;
 
@@ -67,6 +68,8 @@ options! {
         channel: Channel;
         /// Calls from clients to the application backend.
         rpc: Rpc;
+        /// Backends that namespaces choose by their names.
+        proxies: Vec<NamedProxy>;
         /// Server API over HTTP.
         http_api: HttpApi;
         /// Server API over gRPC.

@@ -391,18 +391,19 @@ fn known_options_without_effect_warn_once_each() {
     let json = r#"{
         "webtransport": {"enabled": true},
         "admin": {"insecure": false, "handler_prefix": ""},
-        "proxies": [{"name": "a", "endpoint": "http://x"}, {"name": "b"}],
+        "consumers": [{"name": "a", "type": "kafka"}, {"name": "b"}],
         "push_notifications": {"fcm": {"anything": 1}},
         "channel": {"namespaces": [
             {"name": "one", "subscription_type": "map", "map": {"mode": "persistent"}},
-            {"name": "two", "subscription_type": "stream", "publish_proxy_enabled": true},
-            {"name": "three", "publish_proxy_enabled": true}
+            {"name": "two", "subscription_type": "stream",
+             "map": {"publish_proxy_enabled": true}},
+            {"name": "three", "map": {"publish_proxy_enabled": true}}
         ]}
     }"#;
     let variables = [
         ("CENTRIFUGO_ADMIN_ENABLED", "true"),
         ("GYRE_SWAGGER_ENABLED", "false"),
-        ("GYRE_PROXIES_A_ENDPOINT", "http://y"),
+        ("GYRE_CONSUMERS_A_TYPE", "kafka"),
         ("GYRE_CONSUMERS_C_KAFKA_BROKERS", "x"),
     ];
     let loaded = read(json, &variables, &[("uni_grpc.port", "11000")]).unwrap();
@@ -415,13 +416,13 @@ fn known_options_without_effect_warn_once_each() {
             "option channel.namespaces[one].map.mode in file test.json is not honoured yet",
             "option channel.namespaces[one].subscription_type in file test.json is not honoured \
              yet",
-            "option channel.namespaces[two].publish_proxy_enabled in file test.json and in 1 more \
+            "option channel.namespaces[two].map.publish_proxy_enabled in file test.json and in 1 more \
              places is not honoured yet",
+            "option consumers[0].name in file test.json and in 1 more places is not honoured yet",
+            "option consumers[0].type in file test.json is not honoured yet",
             "option consumers[].kafka in variable GYRE_CONSUMERS_C_KAFKA_BROKERS is not honoured \
              yet",
-            "option proxies[0].endpoint in file test.json is not honoured yet",
-            "option proxies[0].name in file test.json and in 1 more places is not honoured yet",
-            "option proxies[].endpoint in variable GYRE_PROXIES_A_ENDPOINT is not honoured yet",
+            "option consumers[].type in variable GYRE_CONSUMERS_A_TYPE is not honoured yet",
             "option push_notifications in file test.json is not honoured yet",
             "option uni_grpc.port in flag --uni_grpc.port is not honoured yet",
             "option webtransport.enabled in file test.json is not honoured yet",

@@ -1,5 +1,6 @@
 //! `channel`: channels, their namespaces and what is allowed in them.
 
+use super::proxy::ChannelProxies;
 use crate::tree::{Item, options};
 use crate::values::{Limit, Millis, keyword, leaf};
 
@@ -21,6 +22,8 @@ options! {
         user_boundary: String = "#".to_owned();
         /// What stands between two users in a channel's name.
         user_separator: String = ",".to_owned();
+        /// Asks the application backend about channels.
+        proxy: ChannelProxies;
         /// Rules for channels without a namespace.
         without_namespace: Options;
         /// Rules for channels of a namespace.
@@ -124,6 +127,16 @@ options! {
         subscribe_stream_proxy_name: String = "default".to_owned();
         /// Sends publications of the client to the stream.
         subscribe_stream_proxy_bidirectional: bool;
+        /// Asks the application backend to fill the channel when a subscriber that recovers in mode
+        /// `cache` finds nothing in it.
+        cache_empty_proxy_enabled: bool;
+        /// Which of `proxies` is asked to fill it; `default` is `channel.proxy.cache_empty`.
+        cache_empty_proxy_name: String = "default".to_owned();
+        /// Tells the application backend when the channel gets its first subscriber, and when it has
+        /// lost its last.
+        state_proxy_enabled: bool;
+        /// Which of `proxies` is told; `default` is `channel.proxy.state`.
+        state_proxy_name: String = "default".to_owned();
         /// What a subscription to these channels is.
         subscription_type: SubscriptionType = SubscriptionType::Stream;
         /// Options of map channels.

@@ -1,5 +1,6 @@
 //! `client`: connections of clients, their limits and their tokens.
 
+use super::proxy::ClientProxies;
 use super::tls::Tls;
 use crate::tree::{Item, options};
 use crate::values::{ByteSize, Limit, Millis, Secret};
@@ -7,6 +8,8 @@ use crate::values::{ByteSize, Limit, Millis, Secret};
 options! {
     /// What holds for every connection of a client.
     pub struct Client {
+        /// Asks the application backend about connections.
+        proxy: ClientProxies;
         /// Origins that browsers may connect from, such as `https://app.example.com`; `*` stands for
         /// any part. Requests without an `Origin` header pass; if the list is empty, all with one
         /// are refused.
