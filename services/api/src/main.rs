@@ -27,10 +27,11 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let engine = gyre_engines::open(&config.engine, Arc::new(()), &parts.clock, &parts.tasks);
     let engine = engine.map_err(Failure::failed)?;
     let gateways = Directory::open(&config.links, &engine.registry);
+    let (access, _channels) = open_store(config, parts).await?;
     let deps = Deps {
         engine,
         policy: Arc::new(policy.map_err(Failure::bad_configuration)?),
-        access: open_store(config, parts).await?,
+        access,
         statuses: gyre_engines::statuses(&config.user_status, &parts.clock),
         gateways: gateways.map_err(Failure::bad_configuration)?,
         telemetry: parts.registry.clone(),

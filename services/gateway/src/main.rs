@@ -30,12 +30,13 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks);
     let engine = engine.map_err(Failure::failed)?;
     let backends = Backends::build(config, parts, sites.traces());
+    let (access, _channels) = open_store(config, parts).await?;
     let deps = Deps {
         engine,
         backends: backends.map_err(Failure::bad_configuration)?,
         delivery,
         policy,
-        exclusions: Arc::clone(open_store(config, parts).await?.view()),
+        exclusions: Arc::clone(access.view()),
         statuses: gyre_engines::statuses(&config.user_status, &parts.clock),
     };
     let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;

@@ -23,7 +23,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
         .map_err(Failure::failed)?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
-    let access = open_store(config, parts).await?;
+    let (access, _channels) = open_store(config, parts).await?;
     let statuses = gyre_engines::statuses(&config.user_status, &parts.clock);
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
