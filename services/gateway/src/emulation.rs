@@ -12,12 +12,13 @@ use foldhash::fast::RandomState;
 use gyre_protocol::messages::EmulationRequest;
 use gyre_protocol::{Format, json};
 use hashbrown::HashMap;
-use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use parking_lot::Mutex;
 
 use crate::handle::{Handle, Item};
+use crate::http::cors;
 use crate::node::Node;
 use crate::websocket::Origins;
 
@@ -58,12 +59,12 @@ pub(crate) fn routes(path: &str, emulation: Emulation) -> Router {
 }
 
 async fn handle(State(emulation): State<Arc<Emulation>>, request: Request<Body>) -> Response {
-    let cors = cors(&emulation.origins, request.headers());
+    let cors = cors::headers(&emulation.origins, request.headers());
     let status = match *request.method() {
         Method::OPTIONS => {
             let mut response = StatusCode::NO_CONTENT.into_response();
             response.headers_mut().extend(cors);
-            response.headers_mut().extend(preflight());
+            response.headers_mut().extend(cors::PREFLIGHT);
             return response;
         }
         Method::POST => emulation.take(request).await,
@@ -112,43 +113,4 @@ fn frame(spoken: Format, data: Bytes) -> Option<Bytes> {
         Format::Protobuf => Some(data),
         Format::Json => json::string_content(&data).map(Bytes::from),
     }
-}
-
-fn cors(origins: &Origins, headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    use http::header;
-    if !origins.allows(headers) {
-        return Vec::new();
-    }
-    let origin = headers.get(header::ORIGIN).cloned();
-    let mut lines = vec![
-        (
-            header::ACCESS_CONTROL_ALLOW_ORIGIN,
-            origin.unwrap_or(HeaderValue::from_static("")),
-        ),
-        (
-            header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
-            HeaderValue::from_static("true"),
-        ),
-    ];
-    let wanted = headers
-        .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
-        .filter(|wanted| !wanted.is_empty() && *wanted != "null");
-    if let Some(wanted) = wanted {
-        lines.push((header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone()));
-    }
-    lines
-}
-
-fn preflight() -> [(HeaderName, HeaderValue); 2] {
-    use http::header;
-    [
-        (
-            header::ACCESS_CONTROL_MAX_AGE,
-            HeaderValue::from_static("300"),
-        ),
-        (
-            header::ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static("POST, OPTIONS"),
-        ),
-    ]
 }

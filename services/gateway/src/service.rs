@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::Router;
 use gyre_auth::{SetupError, Verifier};
-use gyre_config::Config;
+use gyre_config::{ClientGrpc, Config, UniGrpc};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
@@ -60,7 +60,7 @@ pub enum BuildError {
 
 /// The gateway, built and not running.
 pub struct Gateway {
-    node: Arc<Node>,
+    shared: Shared,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
 }
@@ -68,7 +68,7 @@ pub struct Gateway {
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gateway")
-            .field("node", &self.node)
+            .field("node", &self.shared.node)
             .finish_non_exhaustive()
     }
 }
@@ -112,7 +112,7 @@ impl Gateway {
             identity: Arc::clone(&parts.identity),
         });
         let shared = Shared {
-            node: Arc::clone(&node),
+            node,
             admission: Arc::new(Admission::new(
                 client.connection_limit.get(),
                 client.connection_rate_limit.get(),
@@ -122,7 +122,7 @@ impl Gateway {
         let intercepts = intercepts(config, &shared)?;
         let router = endpoints::router(config, &shared)?;
         Ok(Self {
-            node,
+            shared,
             intercepts,
             router,
         })
@@ -134,6 +134,18 @@ impl Gateway {
         self.intercepts.clone()
     }
 
+    /// The unidirectional gRPC stream, to be served where its options say.
+    #[must_use]
+    pub fn uni_grpc(&self, options: &UniGrpc) -> Arc<dyn Intercept> {
+        Arc::new(endpoints::uni_grpc(options, &self.shared))
+    }
+
+    /// The bidirectional gRPC stream, to be served where its options say.
+    #[must_use]
+    pub fn client_grpc(&self, options: &ClientGrpc) -> Arc<dyn Intercept> {
+        Arc::new(endpoints::client_grpc(options, &self.shared))
+    }
+
     /// What clients ask beside their connections.
     pub fn router(&self) -> Router {
         self.router.clone()
@@ -142,19 +154,19 @@ impl Gateway {
     /// The service that other processes, or others in this one, command connections through.
     #[must_use]
     pub fn server(&self) -> GatewayServiceServer<Commands> {
-        GatewayServiceServer::new(Commands::new(Arc::clone(&self.node)))
+        GatewayServiceServer::new(Commands::new(Arc::clone(&self.shared.node)))
     }
 
     /// Starts the gateway's tasks; they end with the drain.
     pub fn run(self, parts: &Parts) {
-        let wheel = Arc::clone(&self.node.wheel);
+        let node = self.shared.node;
+        let wheel = Arc::clone(&node.wheel);
         parts.tasks.spawn_background("timing wheel", wheel.run());
-        gauges(&self.node, parts);
-        if self.node.online.is_some() {
-            let online = online::run(Arc::clone(&self.node));
+        gauges(&node, parts);
+        if node.online.is_some() {
+            let online = online::run(Arc::clone(&node));
             parts.tasks.spawn_background("online users", online);
         }
-        let node = self.node;
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {
             announce(&node).await;

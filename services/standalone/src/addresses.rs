@@ -11,6 +11,8 @@ pub(crate) struct Addresses {
     pub(crate) health: Option<SocketAddr>,
     pub(crate) prometheus: Option<SocketAddr>,
     pub(crate) swagger: Option<SocketAddr>,
+    pub(crate) uni_grpc: Option<SocketAddr>,
+    pub(crate) client_grpc: Option<SocketAddr>,
 }
 
 impl Addresses {
@@ -24,6 +26,8 @@ impl Addresses {
             health: of(Endpoint::Health, config.health.enabled)?,
             prometheus: of(Endpoint::Prometheus, config.prometheus.enabled)?,
             swagger: of(Endpoint::Swagger, config.swagger.enabled)?,
+            uni_grpc: of(Endpoint::UniGrpc, config.uni_grpc.enabled)?,
+            client_grpc: of(Endpoint::ClientGrpc, config.client_grpc.enabled)?,
         })
     }
 
@@ -35,6 +39,8 @@ impl Addresses {
             self.health,
             self.prometheus,
             self.swagger,
+            self.uni_grpc,
+            self.client_grpc,
         ];
         [self.clients]
             .into_iter()

@@ -72,9 +72,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
             routes
         }
     };
-    for intercept in gateway.intercepts() {
-        listeners.at(at.clients).intercept(intercept);
-    }
+    serve_clients(config, &at, &gateway, &mut listeners);
     listeners.at(at.clients).route(counted(gateway.router()));
     if let (Some(address), Some(routes)) = (at.http_api, api.http()) {
         let routes = traced(tracer.as_ref(), routes, CallKind::Http);
@@ -92,6 +90,25 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
     tell_callers_of_the_drain(api, parts);
     listeners.run(parts).map_err(Failure::failed)?;
     Ok(secured)
+}
+
+/// What takes client connections over.
+fn serve_clients(config: &Config, at: &Addresses, gateway: &Gateway, listeners: &mut Listeners) {
+    for intercept in gateway.intercepts() {
+        listeners.at(at.clients).intercept(intercept);
+    }
+    if config.http_server.external_http2_extended_connect {
+        listeners.at(at.clients).tunnels();
+    }
+    let streams = [
+        (at.uni_grpc, gateway.uni_grpc(&config.uni_grpc)),
+        (at.client_grpc, gateway.client_grpc(&config.client_grpc)),
+    ];
+    for (address, intercept) in streams {
+        if let Some(address) = address {
+            listeners.at(address).intercept(intercept);
+        }
+    }
 }
 
 /// What operators ask, and where.

@@ -17,10 +17,12 @@ pub(crate) enum Unusable {
         source: Error,
     },
     /// One address, two wishes.
-    #[error(
-        "grpc_api.tls is not http_server.tls, and both are served on {0}, which has one TLS only"
-    )]
-    Clash(SocketAddr),
+    #[error("{section} is not {other}, and both are served on {address}, which has one TLS only")]
+    Clash {
+        section: &'static str,
+        other: &'static str,
+        address: SocketAddr,
+    },
 }
 
 /// The TLS of each address that has any. Files are read here.
@@ -38,22 +40,45 @@ pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable>
         }
     }
     let mut table = BTreeMap::new();
+    let mut sections = BTreeMap::new();
     for (address, section, tls) in wanted {
         if tls.enabled {
             table.insert(address, open(section, tls)?);
         }
+        sections.insert(address, (section, tls));
     }
-    if config.grpc_api.enabled && config.grpc_api.tls.enabled {
-        let address = config.address_of(Endpoint::GrpcApi)?;
-        let shares = [clients, internal].contains(&address);
-        if shares && config.grpc_api.tls != http.tls {
-            return Err(Unusable::Clash(address));
+    for (endpoint, section, tls) in grpc(config) {
+        let address = config.address_of(endpoint)?;
+        let (other, known) = *sections.entry(address).or_insert((section, tls));
+        if tls.enabled && other != section && tls != known {
+            return Err(Unusable::Clash {
+                section,
+                other,
+                address,
+            });
         }
-        if !shares {
-            table.insert(address, open("grpc_api.tls", &config.grpc_api.tls)?);
+        if tls.enabled && other == section {
+            table.insert(address, open(section, tls)?);
         }
     }
     Ok(table)
+}
+
+/// What speaks gRPC: it may have addresses of its own.
+fn grpc(config: &Config) -> impl Iterator<Item = (Endpoint, &'static str, &tls::Tls)> {
+    let (api, uni, both) = (&config.grpc_api, &config.uni_grpc, &config.client_grpc);
+    let rows = [
+        (api.enabled, Endpoint::GrpcApi, "grpc_api.tls", &api.tls),
+        (uni.enabled, Endpoint::UniGrpc, "uni_grpc.tls", &uni.tls),
+        (
+            both.enabled,
+            Endpoint::ClientGrpc,
+            "client_grpc.tls",
+            &both.tls,
+        ),
+    ];
+    rows.into_iter()
+        .filter_map(|(is_on, endpoint, section, tls)| is_on.then_some((endpoint, section, tls)))
 }
 
 fn open(section: &'static str, tls: &tls::Tls) -> Result<Tls, Unusable> {

@@ -38,6 +38,7 @@ pub use sections::observe::{Health, OpenTelemetry, Prometheus, Swagger};
 pub use sections::process::{Drain, Node, Shutdown, UsageStats};
 pub use sections::rpc::Rpc;
 pub use sections::storage::Storage;
+pub use sections::transports::grpc::{ClientGrpc, UniGrpc};
 pub use sections::transports::streams::{
     Emulation, HttpStream, Init, Sse, UniHttpStream, UniSse, UniWebSocket,
 };
@@ -85,6 +86,10 @@ options! {
         uni_sse: UniSse;
         /// Unidirectional HTTP streaming.
         uni_http_stream: UniHttpStream;
+        /// Unidirectional gRPC stream.
+        uni_grpc: UniGrpc;
+        /// Bidirectional gRPC stream.
+        client_grpc: ClientGrpc;
         /// An endpoint that warms connections up.
         init: Init;
         /// Health endpoint.

@@ -199,7 +199,12 @@ fn configurations_of_the_conformance_suites_load() -> Outcome {
         if let Some(tree) = tree.as_object_mut() {
             tree.remove("extends");
         }
-        let text = tree.to_string().replace("{port}", "18000");
+        let text = tree.to_string();
+        // As many ports as the runner gives a server.
+        let text = text
+            .replace("{port}", "18000")
+            .replace("\"{grpc_port}\"", "18001")
+            .replace("\"${uni_grpc_port}\"", "18001");
         std::fs::write(&path, text)?;
         let loaded = read(&path).map_err(|problems| format!("{name}: {problems}"))?;
         for warning in loaded.warnings {

@@ -12,11 +12,22 @@ pub mod centrifugal {
         pub mod api {
             tonic::include_proto!("centrifugal.centrifugo.api");
         }
+        /// `proto/centrifugal/centrifugo/unistream/unistream.proto`
+        pub mod unistream {
+            tonic::include_proto!("centrifugal.centrifugo.unistream");
+        }
     }
 }
 
 /// Packages of our own.
 pub mod gyre {
+    /// Connections of clients.
+    pub mod client {
+        /// `proto/gyre/client/v1/client.proto`
+        pub mod v1 {
+            tonic::include_proto!("gyre.client.v1");
+        }
+    }
     /// Calls to gateways.
     pub mod gateway {
         /// `proto/gyre/gateway/v1/gateway.proto`
@@ -26,7 +37,8 @@ pub mod gyre {
     }
 }
 
-pub use centrifugal::centrifugo::api;
+pub use centrifugal::centrifugo::{api, unistream};
+pub use gyre::client::v1 as client;
 pub use gyre::gateway::v1 as gateway;
 
 /// The encoded `FileDescriptorSet` of every file above, for reflection and for tests.
