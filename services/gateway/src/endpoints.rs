@@ -136,6 +136,8 @@ pub(crate) fn streams(config: &Config, shared: &Shared) -> Result<Streams, Build
                 envelope,
                 body_bytes_max: size.get().unwrap_or(MESSAGE_BYTES_MAX),
                 on_refusal,
+                has_ids: (framing, envelope) == (Framing::Events, Envelope::Bare)
+                    && uni_sse.event_ids,
             });
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gyre_config::streams::ConnectCodeToHttp;
+use gyre_protocol::messages::ConnectRequest;
 use gyre_protocol::{Envelope, Format};
 use gyre_runtime::{Head, Intercept, OnExit, Taken};
 use gyre_session::Transport as Facts;
@@ -17,10 +18,14 @@ use crate::http::{self as short, cors};
 use crate::node::Node;
 use crate::opening::{Naming, Opening};
 use crate::transport::http_stream::{Framing, Head as ResponseHead, HttpStream};
+use crate::transport::positions::Positions;
 use crate::websocket::Origins;
 
 /// What the reference answers when a client goes before its body has come. Not a standard status.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// What a browser sends when it comes back. Source: HTML, server-sent events.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
 
 /// Said of every stream: middle boxes shall neither keep nor delay it.
 const STREAM_HEADERS: [(HeaderName, HeaderValue); 4] = [
@@ -48,6 +53,8 @@ pub(crate) struct Endpoint {
     pub(crate) body_bytes_max: usize,
     /// Set if a refused connect is answered with a status.
     pub(crate) on_refusal: Option<Arc<ConnectCodeToHttp>>,
+    /// Whether events have the client's positions as ids, from which it goes on when it comes back.
+    pub(crate) has_ids: bool,
 }
 
 /// All stream endpoints, before hyper sees them.
@@ -105,7 +112,10 @@ impl Streams {
         cors: HeaderMap,
     ) -> Option<Box<Driver<HttpStream>>> {
         match first_frame(&endpoint, &mut taken).await {
-            Ok(frame) => self.open(&endpoint, taken, cors, frame),
+            Ok(frame) => {
+                let frame = self.resumed(&endpoint, &taken.head, frame);
+                self.open(&endpoint, taken, cors, frame)
+            }
             Err(status) => {
                 let mut response = short::plain(status);
                 response.headers_mut().extend(cors);
@@ -116,6 +126,26 @@ impl Streams {
                 None
             }
         }
+    }
+
+    /// The connect request with the positions of the last event that the client got.
+    fn resumed(&self, endpoint: &Endpoint, head: &Head, frame: Bytes) -> Bytes {
+        if !endpoint.has_ids {
+            return frame;
+        }
+        let Some(positions) = head.header(&LAST_EVENT_ID).and_then(Positions::parse) else {
+            return frame;
+        };
+        let Ok(mut request) = ConnectRequest::decode(Format::Json, &frame) else {
+            return frame;
+        };
+        // A namespace may have gone since; the rest of what is wrong is said as always.
+        let policy = &self.node.settings.policy;
+        let positions = positions.into_iter();
+        let known = positions.filter(|(channel, _)| policy.resolve(channel).is_ok());
+        request.subs.extend(known);
+        // What came as JSON goes back.
+        request.encode(Format::Json).unwrap_or(frame)
     }
 
     fn open(
@@ -136,6 +166,7 @@ impl Streams {
             response: response_head(endpoint, &cors),
             cors,
             on_refusal: endpoint.on_refusal.clone(),
+            has_ids: endpoint.has_ids,
         };
         let naming = match endpoint.envelope {
             Envelope::Reply => Naming::Reachable,
@@ -204,8 +235,7 @@ async fn post_body(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, Stat
 
 /// A unidirectional client learns at once that its request is none.
 fn checked(endpoint: &Endpoint, frame: Bytes) -> Result<Bytes, StatusCode> {
-    if endpoint.envelope == Envelope::Bare
-        && gyre_protocol::messages::ConnectRequest::decode(Format::Json, &frame).is_err()
+    if endpoint.envelope == Envelope::Bare && ConnectRequest::decode(Format::Json, &frame).is_err()
     {
         return Err(StatusCode::BAD_REQUEST);
     }
@@ -276,6 +306,7 @@ mod tests {
             envelope,
             body_bytes_max: 100,
             on_refusal: None,
+            has_ids: false,
         }
     }
 }

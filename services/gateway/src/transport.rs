@@ -4,6 +4,7 @@ pub(crate) mod grpc;
 pub(crate) mod http_stream;
 mod outbox;
 mod outlet;
+pub(crate) mod positions;
 pub(crate) mod websocket;
 
 use std::io;

@@ -14,6 +14,7 @@ use gyre_runtime::{Responder, Stream};
 use gyre_session::{Message, Session, Transport as Facts};
 
 use super::outlet::Outlet;
+use super::positions::Positions;
 use super::{Ended, Transport};
 use crate::{http, scratch};
 
@@ -36,6 +37,8 @@ pub(crate) struct HttpStream {
     /// has frames of its own.
     is_chunked: bool,
     head: Option<Box<Head>>,
+    /// Kept if events have ids.
+    positions: Option<Box<Positions>>,
 }
 
 /// The head of the response, as long as it has not been sent.
@@ -47,6 +50,8 @@ pub(crate) struct Head {
     pub(crate) cors: HeaderMap,
     /// Set if a refused connect is answered with a status, so that the head has to wait for it.
     pub(crate) on_refusal: Option<Arc<ConnectCodeToHttp>>,
+    /// Whether events have the client's positions as ids.
+    pub(crate) has_ids: bool,
 }
 
 impl HttpStream {
@@ -67,6 +72,7 @@ impl HttpStream {
             facts,
             framing,
             is_chunked: head.responder.needs_chunks(),
+            positions: head.has_ids.then(Box::default),
             head: Some(Box::new(head)),
         };
         if !waits {
@@ -148,9 +154,16 @@ impl HttpStream {
     }
 
     /// Takes the session's messages as one chunk.
-    fn stage(&self, session: &mut Session, out: &mut Vec<u8>) {
+    fn stage(&mut self, session: &mut Session, out: &mut Vec<u8>) {
         let mut body = Vec::new();
         while let Some(message) = session.poll_message() {
+            if let Some(positions) = &mut self.positions
+                && let Some(id) = positions.id_after(&message)
+            {
+                for piece in [&b"id: "[..], id.as_bytes(), b"\n"] {
+                    body.extend_from_slice(piece);
+                }
+            }
             match &message {
                 Message::Own(bytes) => self.put(&mut body, bytes),
                 Message::Shared { .. } => {

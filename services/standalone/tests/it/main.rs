@@ -3,6 +3,7 @@
 mod access;
 mod server;
 mod sockets;
+mod streams;
 mod websocket;
 
 use std::error::Error;
