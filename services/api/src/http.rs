@@ -90,7 +90,7 @@ impl Http {
             let refusal = Error::Unauthorized;
             metrics.count_error(Protocol::Http, route.name(), refusal.label());
             tracing::debug!(method = route.name(), "a call without the key");
-            return error(refusal.http_status(), refusal, ErrorMode::Application);
+            return error(refusal.http_status(), &refusal, ErrorMode::Application);
         }
         let mode = mode::of_call(self.mode, request.headers());
         let body = match body::read(request.into_body()).await {
@@ -110,7 +110,7 @@ impl Http {
         };
         match answer {
             Ok(Answer::Done(json)) => ok(json),
-            Ok(Answer::Refused(error)) => refused(error, mode),
+            Ok(Answer::Refused(error)) => refused(&error, mode),
             Err(Unparsed) => {
                 metrics.count_error(Protocol::Http, route.name(), "unmarshal");
                 text(StatusCode::BAD_REQUEST, "Bad Request")
@@ -174,7 +174,7 @@ async fn call_batch(methods: &Methods, body: &Bytes) -> Result<Answer, Unparsed>
 }
 
 /// An error of a method.
-fn refused(refusal: Error, mode: ErrorMode) -> Response {
+fn refused(refusal: &Error, mode: ErrorMode) -> Response {
     match mode {
         ErrorMode::Application => error(StatusCode::OK, refusal, mode),
         ErrorMode::Transport => error(refusal.http_status(), refusal, mode),
@@ -182,7 +182,7 @@ fn refused(refusal: Error, mode: ErrorMode) -> Response {
 }
 
 /// An error as a body: in the envelope, or bare in the error mode `transport`.
-fn error(status: StatusCode, error: Error, mode: ErrorMode) -> Response {
+fn error(status: StatusCode, error: &Error, mode: ErrorMode) -> Response {
     let mut json = Vec::new();
     match mode {
         ErrorMode::Application => {
@@ -197,7 +197,11 @@ fn error(status: StatusCode, error: Error, mode: ErrorMode) -> Response {
 
 fn method_not_allowed() -> Response {
     let body = Error::BadRequest;
-    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, body, ErrorMode::Application);
+    let mut response = error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        &body,
+        ErrorMode::Application,
+    );
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static("POST"));

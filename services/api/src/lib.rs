@@ -18,6 +18,7 @@ mod keys;
 mod methods;
 mod metrics;
 mod mode;
+mod mount;
 mod service;
 mod swagger;
 

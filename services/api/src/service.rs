@@ -3,9 +3,9 @@ use std::sync::Arc;
 use axum::Router;
 use gyre_config::api::{GrpcApi, HttpApi};
 use gyre_engine::{Engine, Statuses};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_proto::api::centrifugo_api_server::CentrifugoApiServer;
-use gyre_rpc::Link;
 use gyre_runtime::Clock;
 use gyre_store::Access;
 use gyre_telemetry::Registry;
@@ -51,7 +51,7 @@ pub struct Deps {
     /// When users were last there; `None`: that is not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
     /// Where `gyre.gateway.v1` answers.
-    pub gateways: Link,
+    pub gateways: Directory,
     /// Where metrics are entered.
     pub telemetry: Registry,
     /// What callers' tokens are held against.

@@ -2,7 +2,7 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `service` | [`Gateway`]: build, run |
+//! | `service`, `mount` | [`Gateway`]: build, serve, run |
 //! | `endpoint`, `streams`, `grpc` | a request becomes a connection |
 //! | `opening` | what a connection is made of |
 //! | `transport` | how frames travel, one file each |
@@ -36,6 +36,7 @@ mod http;
 mod inlet;
 pub mod mailbox;
 mod metrics;
+mod mount;
 mod node;
 mod online;
 mod opening;

@@ -7,6 +7,7 @@ use gyre_config::{ClientGrpc, Config, UniGrpc};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
+use gyre_rpc::{LinkKey, Locked};
 use gyre_runtime::{Intercept, OnExit, Parts};
 use gyre_session::Settings;
 use gyre_store::View;
@@ -25,6 +26,9 @@ use crate::node::{Node, Options};
 use crate::online::{self, Online};
 use crate::websocket::{self, Origins};
 use crate::wheel::Wheel;
+
+/// Pause before the registry is asked again. One second: an engine that is down says so in its log.
+const ANNOUNCE_PAUSE: Duration = Duration::from_secs(1);
 
 /// What a gateway needs of others.
 #[derive(Debug)]
@@ -61,6 +65,7 @@ pub enum BuildError {
 /// The gateway, built and not running.
 pub struct Gateway {
     shared: Shared,
+    commands: Commands,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
 }
@@ -122,6 +127,7 @@ impl Gateway {
         let intercepts = intercepts(config, &shared)?;
         let router = endpoints::router(config, &shared)?;
         Ok(Self {
+            commands: Commands::new(Arc::clone(&shared.node)),
             shared,
             intercepts,
             router,
@@ -151,10 +157,45 @@ impl Gateway {
         self.router.clone()
     }
 
-    /// The service that other processes, or others in this one, command connections through.
+    /// The service that others in this process command connections through.
     #[must_use]
     pub fn server(&self) -> GatewayServiceServer<Commands> {
-        GatewayServiceServer::new(Commands::new(Arc::clone(&self.shared.node)))
+        GatewayServiceServer::new(self.commands.clone())
+    }
+
+    /// The same for other processes: those that have the key, or whoever reaches the port.
+    pub fn rpc(&self, key: Option<LinkKey>) -> Router {
+        let routes = tonic::service::Routes::new(Locked::new(self.server(), key));
+        routes.prepare().into_axum_router()
+    }
+
+    /// Enters the gateway into the registry, where `address` is what other processes call, empty if
+    /// only this one does. Whoever commands connections finds it from then on: do it before clients
+    /// come.
+    ///
+    /// Waits for an engine that does not answer yet.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have entered it.
+    pub async fn announce(&self, address: &str) {
+        let identity = &self.shared.node.identity;
+        let entry = Entry {
+            id: identity.id.clone(),
+            name: identity.name.clone(),
+            address: address.to_owned(),
+        };
+        while let Err(error) = self
+            .shared
+            .node
+            .engine
+            .registry
+            .announce(entry.clone())
+            .await
+        {
+            tracing::warn!(%error, "not announced in the registry yet");
+            tokio::time::sleep(ANNOUNCE_PAUSE).await;
+        }
     }
 
     /// Starts the gateway's tasks; they end with the drain.
@@ -169,7 +210,6 @@ impl Gateway {
         }
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {
-            announce(&node).await;
             drain.draining().await;
             for handle in node.connections.everyone() {
                 handle.mailbox.raise(Signal::Drain);
@@ -178,17 +218,6 @@ impl Gateway {
                 tracing::warn!(%error, "not withdrawn from the registry");
             }
         });
-    }
-}
-
-async fn announce(node: &Node) {
-    let entry = Entry {
-        id: node.identity.id.clone(),
-        name: node.identity.name.clone(),
-        address: String::new(),
-    };
-    if let Err(error) = node.engine.registry.announce(entry).await {
-        tracing::warn!(%error, "not announced in the registry");
     }
 }
 

@@ -47,7 +47,11 @@ pub enum TlsError {
 
 /// What a client of ours does about TLS. Settings that are not enabled leave the system's
 /// authorities in charge.
-pub(crate) fn config(tls: &Tls) -> Result<ClientConfig, TlsError> {
+///
+/// # Errors
+///
+/// A certificate or a key cannot be used.
+pub fn config(tls: &Tls) -> Result<ClientConfig, TlsError> {
     let off = Tls::default();
     let tls = if tls.enabled { tls } else { &off };
     let provider = Arc::new(ring::default_provider());

@@ -2,7 +2,6 @@ use std::convert::Infallible;
 
 use http::{Request, Response};
 use tonic::body::Body;
-use tonic::transport::Endpoint;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
@@ -28,18 +27,6 @@ where
     S::Future: Send + 'static,
 {
     BoxCloneSyncService::new(server.map_err(|never| match never {}))
-}
-
-/// A link across the network. Connects with the first call and again after a connection was lost.
-///
-/// Must be called within a tokio runtime: the connection is driven by a task of its own.
-#[must_use]
-pub fn remote(endpoint: &Endpoint) -> Link {
-    BoxCloneSyncService::new(
-        endpoint
-            .connect_lazy()
-            .map_err(|error| LinkError(error.into())),
-    )
 }
 
 #[cfg(test)]
@@ -162,8 +149,8 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-        let mut client = GatewayServiceClient::new(remote(&endpoint));
+        let link = crate::remote(&address.to_string(), None).unwrap();
+        let mut client = GatewayServiceClient::new(link);
         let status = client.info(InfoRequest {}).await.unwrap_err();
         assert_eq!(status.code(), tonic::Code::Unavailable);
         assert_eq!(crate::kind(status.code()), gyre_types::Kind::Unavailable);

@@ -133,8 +133,7 @@ mod tests {
         push: &'static str,
     ) -> Option<BTreeMap<String, (String, u64)>> {
         let message = Message::Own(Bytes::from_static(push.as_bytes()));
-        let id = positions.id_after(&message)?;
-        let subs = Positions::parse(&id).unwrap();
+        let subs = Positions::parse(&positions.id_after(&message)?)?;
         let told = |(channel, at): (String, SubscribeRequest)| {
             assert!(at.recover);
             (channel, (at.epoch, at.offset))

@@ -1,6 +1,7 @@
 //! The real binary: how it starts, what it answers, how it ends.
 
 mod access;
+mod apart;
 mod server;
 mod sockets;
 mod streams;

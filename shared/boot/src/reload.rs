@@ -9,12 +9,15 @@ use gyre_runtime::tls::{Prepared, Tls};
 use gyre_telemetry::logs::Levels;
 use prometheus::IntGauge;
 
-use crate::cli::{Given, load};
+use crate::Role;
+use crate::command::{Given, load};
+use crate::links;
 use crate::serve::{level, warn};
 
 /// What a reload changes, and how it reads.
 pub(crate) struct Reloader {
     pub(crate) given: Given,
+    pub(crate) role: Role,
     pub(crate) config: Config,
     pub(crate) levels: Levels,
     pub(crate) tls: Vec<(SocketAddr, Tls)>,
@@ -52,7 +55,10 @@ impl Reloader {
     /// The configuration; what is wrong with it goes to the log.
     fn loaded(&self) -> Option<Loaded> {
         let problems = match load(&self.given, false) {
-            Ok(loaded) => return Some(loaded),
+            Ok(mut loaded) => {
+                links::settle(&mut loaded.config, self.role);
+                return Some(loaded);
+            }
             Err(problems) => problems,
         };
         for problem in &problems.problems {

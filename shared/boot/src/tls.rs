@@ -4,29 +4,36 @@ use std::net::SocketAddr;
 use gyre_config::{AddressError, Config, Endpoint, tls};
 use gyre_runtime::tls::{Error, Source, Tls};
 
+use crate::addresses::Addresses;
+
 /// Why TLS cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unusable {
+pub enum Unusable {
     /// An address is none.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// A certificate or key cannot be used.
     #[error("{section}.{source}")]
     Section {
+        /// Which section says so.
         section: &'static str,
+        /// What is wrong.
         source: Error,
     },
     /// One address, two wishes.
     #[error("{section} is not {other}, and both are served on {address}, which has one TLS only")]
     Clash {
+        /// One section.
         section: &'static str,
+        /// The other.
         other: &'static str,
+        /// Where both are served.
         address: SocketAddr,
     },
 }
 
 /// The TLS of each address that has any. Files are read here.
-pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
+pub(crate) fn of(config: &Config, at: &Addresses) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
     let http = &config.http_server;
     let clients = config.address_of(Endpoint::Clients)?;
     // Everything internal is where health is, or would be.
@@ -47,8 +54,16 @@ pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable>
         }
         sections.insert(address, (section, tls));
     }
-    for (endpoint, section, tls) in grpc(config) {
-        let address = config.address_of(endpoint)?;
+    let grpc = [
+        (at.grpc_api, "grpc_api.tls", &config.grpc_api.tls),
+        (at.gateway_rpc, "gateway.rpc.tls", &config.gateway.rpc.tls),
+        (at.uni_grpc, "uni_grpc.tls", &config.uni_grpc.tls),
+        (at.client_grpc, "client_grpc.tls", &config.client_grpc.tls),
+    ];
+    for (address, section, tls) in grpc {
+        let Some(address) = address else {
+            continue;
+        };
         let (other, known) = *sections.entry(address).or_insert((section, tls));
         if tls.enabled && other != section && tls != known {
             return Err(Unusable::Clash {
@@ -62,23 +77,6 @@ pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable>
         }
     }
     Ok(table)
-}
-
-/// What speaks gRPC: it may have addresses of its own.
-fn grpc(config: &Config) -> impl Iterator<Item = (Endpoint, &'static str, &tls::Tls)> {
-    let (api, uni, both) = (&config.grpc_api, &config.uni_grpc, &config.client_grpc);
-    let rows = [
-        (api.enabled, Endpoint::GrpcApi, "grpc_api.tls", &api.tls),
-        (uni.enabled, Endpoint::UniGrpc, "uni_grpc.tls", &uni.tls),
-        (
-            both.enabled,
-            Endpoint::ClientGrpc,
-            "client_grpc.tls",
-            &both.tls,
-        ),
-    ];
-    rows.into_iter()
-        .filter_map(|(is_on, endpoint, section, tls)| is_on.then_some((endpoint, section, tls)))
 }
 
 fn open(section: &'static str, tls: &tls::Tls) -> Result<Tls, Unusable> {

@@ -1,0 +1,28 @@
+use gyre_config::Config;
+use gyre_runtime::Parts;
+use gyre_runtime::process::Failure;
+use gyre_store::{Access, OpenError};
+
+/// Opens the tables of who is kept out; what writes them works to the last call.
+///
+/// # Errors
+///
+/// The configuration asks for what cannot be, or the database does not answer.
+///
+/// # Cancel safety
+///
+/// Cancel safe.
+pub async fn open_store(config: &Config, parts: &Parts) -> Result<Access, Failure> {
+    let (access, keepers) = gyre_store::open(config, &parts.clock)
+        .await
+        .map_err(|error| match error {
+            OpenError::NoDatabase(_) => Failure::bad_configuration(error),
+            OpenError::Sqlite(_) | OpenError::Postgres(_) | OpenError::Load(_) => {
+                Failure::failed(error)
+            }
+        })?;
+    for keeper in keepers {
+        parts.tasks.spawn_background("store", keeper.run());
+    }
+    Ok(access)
+}
