@@ -54,7 +54,7 @@ impl Admission {
 
 /// A token bucket: a second's worth at once, then so many a second.
 #[derive(Debug)]
-struct Bucket {
+pub(crate) struct Bucket {
     rate: u64,
     /// Unit: thousandths of a connection.
     tokens_milli: u64,
@@ -62,7 +62,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new(rate: usize) -> Self {
+    pub(crate) fn new(rate: usize) -> Self {
         let rate = u64::try_from(rate).unwrap_or(u64::MAX / 1000);
         Self {
             rate,
@@ -71,7 +71,8 @@ impl Bucket {
         }
     }
 
-    fn take(&mut self, now: Uptime) -> bool {
+    /// Takes one, if there is one.
+    pub(crate) fn take(&mut self, now: Uptime) -> bool {
         let elapsed_ms = now.as_millis().saturating_sub(self.filled_at.as_millis());
         let gained = elapsed_ms.saturating_mul(self.rate);
         let most = self.rate.saturating_mul(1000);

@@ -1,4 +1,7 @@
-//! Commands of clients whose transport only goes down: they come by requests of their own.
+//! Commands of clients whose transport only goes down: they come by requests of their own, at any
+//! gateway, and go on to the one that holds the connection.
+
+mod routes;
 
 use std::sync::Arc;
 
@@ -17,6 +20,8 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use parking_lot::Mutex;
 
+use self::routes::Lost;
+pub(crate) use self::routes::Routes;
 use crate::handle::{Handle, Item};
 use crate::http::cors;
 use crate::node::Node;
@@ -38,8 +43,19 @@ impl Sessions {
         self.by_name.lock().remove(name);
     }
 
-    fn find(&self, name: &str) -> Option<(Arc<Handle>, Format)> {
-        self.by_name.lock().get(name).cloned()
+    /// Hands commands to the connection of a session; `false`: there is none, or they are nothing for it.
+    pub(crate) fn deliver(&self, name: &str, data: Bytes) -> bool {
+        let found = self.by_name.lock().get(name).cloned();
+        let Some((handle, spoken)) = found else {
+            return false;
+        };
+        let Some(frame) = frame(spoken, data) else {
+            return false;
+        };
+        let bytes = frame.len();
+        // A client that sends faster than its commands are worked on is slow in its own way.
+        handle.mailbox.offer(Item::Frame(frame), bytes);
+        true
     }
 }
 
@@ -47,6 +63,7 @@ impl Sessions {
 #[derive(Debug)]
 pub(crate) struct Emulation {
     pub(crate) node: Arc<Node>,
+    pub(crate) routes: Routes,
     pub(crate) origins: Arc<Origins>,
     pub(crate) body_bytes_max: usize,
 }
@@ -93,17 +110,22 @@ impl Emulation {
         let Ok(request) = EmulationRequest::decode(format, &body.to_bytes()) else {
             return StatusCode::BAD_REQUEST;
         };
-        if request.node != self.node.identity.id {
-            return StatusCode::NOT_FOUND;
+        let EmulationRequest {
+            node,
+            session,
+            data,
+        } = request;
+        if node == self.node.identity.id {
+            // Whether there is such a session is none of the asker's business.
+            self.node.sessions.deliver(&session, data);
+            return StatusCode::NO_CONTENT;
         }
-        if let Some((handle, spoken)) = self.node.sessions.find(&request.session)
-            && let Some(frame) = frame(spoken, request.data)
-        {
-            let bytes = frame.len();
-            // A client that sends faster than its commands are worked on is slow in its own way.
-            handle.mailbox.offer(Item::Frame(frame), bytes);
+        let now = self.node.clock.now().uptime;
+        match self.routes.forward(&node, session, data, now).await {
+            Ok(()) => StatusCode::NO_CONTENT,
+            Err(Lost::Unknown) => StatusCode::NOT_FOUND,
+            Err(Lost::Unanswered) => StatusCode::INTERNAL_SERVER_ERROR,
         }
-        StatusCode::NO_CONTENT
     }
 }
 

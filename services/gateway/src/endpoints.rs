@@ -7,6 +7,7 @@ use axum::Router;
 use axum::routing::get;
 use gyre_config::streams::ConnectCodeToHttp;
 use gyre_config::{ByteSize, ClientGrpc, Config, Millis, UniGrpc, UniWebSocket, WebSocket};
+use gyre_links::Directory;
 use gyre_protocol::Envelope;
 use gyre_runtime::listen::path;
 use gyre_types::limits::FRAME_MESSAGES_MAX;
@@ -14,7 +15,7 @@ use http::header::CONTENT_TYPE;
 
 use crate::admission::Admission;
 use crate::connection::Limits;
-use crate::emulation::{self, Emulation};
+use crate::emulation::{self, Emulation, Routes};
 use crate::endpoint::Endpoint;
 use crate::grpc;
 use crate::node::Node;
@@ -184,11 +185,16 @@ const fn padding(is_off: bool) -> Padding {
 }
 
 /// What hyper serves to clients: the emulation endpoint and `init`.
-pub(crate) fn router(config: &Config, shared: &Shared) -> Result<Router, BuildError> {
+pub(crate) fn router(
+    config: &Config,
+    shared: &Shared,
+    directory: Directory,
+) -> Result<Router, BuildError> {
     let mut router = Router::new();
     if config.http_stream.enabled || config.sse.enabled {
         let emulation = Emulation {
             node: Arc::clone(&shared.node),
+            routes: Routes::new(directory),
             origins: Arc::clone(&shared.origins),
             body_bytes_max: config
                 .emulation

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use gyre_boot::{Role, Secured, Sites, open_store};
 use gyre_config::Config;
 use gyre_gateway::{Deps, Gateway};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
@@ -28,7 +29,9 @@ async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
     let inlet = Arc::clone(&delivery);
     let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks);
     let engine = engine.map_err(Failure::failed)?;
+    let directory = Directory::open(&config.links, &engine.registry);
     let deps = Deps {
+        directory: directory.map_err(Failure::bad_configuration)?,
         engine,
         delivery,
         policy,

@@ -5,6 +5,7 @@ use axum::Router;
 use gyre_auth::{SetupError, Verifier};
 use gyre_config::{ClientGrpc, Config, UniGrpc};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_rpc::{LinkKey, Locked};
@@ -43,6 +44,8 @@ pub struct Deps {
     pub exclusions: Arc<View>,
     /// When users were last there; `None`: that is not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
+    /// The other gateways: those that clients' commands may be meant for.
+    pub directory: Directory,
 }
 
 /// Why a gateway cannot be built.
@@ -125,7 +128,7 @@ impl Gateway {
             origins: Arc::new(Origins::new(&client.allowed_origins)?),
         };
         let intercepts = intercepts(config, &shared)?;
-        let router = endpoints::router(config, &shared)?;
+        let router = endpoints::router(config, &shared, deps.directory)?;
         Ok(Self {
             commands: Commands::new(Arc::clone(&shared.node)),
             shared,

@@ -12,6 +12,7 @@ use gyre_config::Config;
 use gyre_engine::{Delivered, Inlet};
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Delivery, Deps, Gateway};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_proto::unistream::centrifugo_uni_stream_client::CentrifugoUniStreamClient;
 use gyre_proto::unistream::{ConnectRequest, Push, SubscribeRequest};
@@ -122,6 +123,7 @@ fn serve(disable_padding: bool) -> Served {
         policy: Arc::new(policy),
         exclusions: Arc::default(),
         statuses: None,
+        directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };
     let gateway = Gateway::build(&config, deps, &parts).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
