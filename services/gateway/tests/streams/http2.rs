@@ -104,7 +104,8 @@ fn publish(served: &Served, channel: &str, data: &'static str) {
 
 /// Subscribes a stream to «news» through the emulation endpoint.
 async fn subscribe(sender: &mut Sender, connect: &Value) {
-    let (session, node) = (&connect["connect"]["session"], &connect["connect"]["node"]);
+    let name = |name: &str| connect.pointer(&format!("/connect/{name}")).unwrap();
+    let (session, node) = (name("session"), name("node"));
     let command = Value::from(r#"{"id":2,"subscribe":{"channel":"news"}}"#);
     let body = format!(r#"{{"session":{session},"node":{node},"data":{command}}}"#);
     assert_eq!(post(sender, "/emulation", body).await.status(), 204);
