@@ -84,7 +84,7 @@ impl Admission {
 
 /// A token bucket: a second's worth at once, then so many a second.
 #[derive(Debug)]
-struct Bucket {
+pub(crate) struct Bucket {
     rate: u64,
     /// Unit: thousandths of a connection.
     tokens_milli: u64,
@@ -92,7 +92,7 @@ struct Bucket {
 }
 
 impl Bucket {
-    fn new(rate: usize) -> Self {
+    pub(crate) fn new(rate: usize) -> Self {
         let rate = per_second(rate);
         Self {
             rate,
@@ -101,7 +101,8 @@ impl Bucket {
         }
     }
 
-    fn take(&mut self, now: Uptime) -> bool {
+    /// Takes one, if there is one.
+    pub(crate) fn take(&mut self, now: Uptime) -> bool {
         let elapsed_ms = now.as_millis().saturating_sub(self.filled_at.as_millis());
         let gained = elapsed_ms.saturating_mul(self.rate);
         let most = self.rate.saturating_mul(1000);

@@ -188,6 +188,15 @@ impl GatewayService for Commands {
         Ok(Response::new(pb::RevokeResponse { matched }))
     }
 
+    async fn emulate(
+        &self,
+        request: Request<pb::EmulateRequest>,
+    ) -> Result<Response<pb::EmulateResponse>, Status> {
+        let pb::EmulateRequest { session, data } = request.into_inner();
+        let found = self.node.sessions.deliver(&session, data);
+        Ok(Response::new(pb::EmulateResponse { found }))
+    }
+
     async fn info(
         &self,
         _request: Request<pb::InfoRequest>,

@@ -7,6 +7,7 @@ use gyre_backend::Backends;
 use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
 use gyre_gateway::{Deps, Gateway};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
@@ -29,9 +30,11 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let inlet = Arc::clone(&delivery);
     let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks);
     let engine = engine.map_err(Failure::failed)?;
+    let directory = Directory::open(&config.links, &engine.registry);
     let backends = Backends::build(config, parts, sites.traces());
     let (access, _channels) = open_store(config, parts).await?;
     let deps = Deps {
+        directory: directory.map_err(Failure::bad_configuration)?,
         engine,
         backends: backends.map_err(Failure::bad_configuration)?,
         delivery,

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gyre_backend::ClientContext;
-use gyre_protocol::Envelope;
 use gyre_runtime::Head;
 use gyre_session::{Names, Session, Transport as Facts};
 use gyre_types::ClientId;
@@ -25,13 +24,24 @@ pub(crate) struct Opening {
     facts: Facts,
 }
 
+/// What the client learns of its session's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Naming {
+    /// Nothing: it has no use for one.
+    Unnamed,
+    /// A name, and nothing can be sent there.
+    Named,
+    /// A name and a node, to send commands to by requests of their own.
+    Reachable,
+}
+
 impl Opening {
     /// Makes a session and enters its handle, so that a drain finds it from here on.
-    pub(crate) fn new(node: &Arc<Node>, facts: Facts, head: &Head) -> Self {
+    pub(crate) fn new(node: &Arc<Node>, facts: Facts, naming: Naming, head: &Head) -> Self {
         let id = Uuid::new_v4();
         let client = ClientId::from(Arc::from(text(id).as_str()));
-        let is_reachable = facts.envelope == Envelope::Reply;
-        let name = (facts.tells_disconnect || !is_reachable).then(|| text(Uuid::new_v4()));
+        let is_reachable = naming == Naming::Reachable;
+        let name = (naming != Naming::Unnamed).then(|| text(Uuid::new_v4()));
         let live = node.live.load();
         let handle = Handle::new(client.clone(), live.options.queue_bytes_max);
         let handle = Arc::new(handle.with_session(name.as_deref()));

@@ -5,8 +5,9 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use gyre_auth::SetupError;
 use gyre_backend::Backends;
-use gyre_config::Config;
+use gyre_config::{ClientGrpc, Config, UniGrpc};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_rpc::{LinkKey, Locked};
@@ -47,6 +48,8 @@ pub struct Deps {
     pub exclusions: Arc<View>,
     /// When users were last there; `None`: that is not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
+    /// The other gateways: those that clients' commands may be meant for.
+    pub directory: Directory,
 }
 
 /// Why a gateway cannot be built.
@@ -71,8 +74,7 @@ pub enum BuildError {
 
 /// The gateway, built and not running.
 pub struct Gateway {
-    node: Arc<Node>,
-    reloader: Reloader,
+    shared: Shared,
     commands: Commands,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
@@ -81,7 +83,7 @@ pub struct Gateway {
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gateway")
-            .field("node", &self.node)
+            .field("node", &self.shared.node)
             .finish_non_exhaustive()
     }
 }
@@ -124,18 +126,14 @@ impl Gateway {
             identity: Arc::clone(&parts.identity),
         });
         let shared = Shared {
-            node: Arc::clone(&node),
+            node,
             admission: Arc::new(Admission::new(Rates::of(&config.client))),
         };
         let intercepts = intercepts(config, &shared)?;
-        let router = endpoints::router(config, &shared)?;
+        let router = endpoints::router(config, &shared, deps.directory)?;
         Ok(Self {
-            reloader: Reloader {
-                node: Arc::clone(&node),
-                admission: shared.admission,
-            },
-            commands: Commands::new(Arc::clone(&node)),
-            node,
+            commands: Commands::new(Arc::clone(&shared.node)),
+            shared,
             intercepts,
             router,
         })
@@ -147,6 +145,18 @@ impl Gateway {
         self.intercepts.clone()
     }
 
+    /// The unidirectional gRPC stream, to be served where its options say.
+    #[must_use]
+    pub fn uni_grpc(&self, options: &UniGrpc) -> Arc<dyn Intercept> {
+        Arc::new(endpoints::uni_grpc(options, &self.shared))
+    }
+
+    /// The bidirectional gRPC stream, to be served where its options say.
+    #[must_use]
+    pub fn client_grpc(&self, options: &ClientGrpc) -> Arc<dyn Intercept> {
+        Arc::new(endpoints::client_grpc(options, &self.shared))
+    }
+
     /// What clients ask beside their connections.
     pub fn router(&self) -> Router {
         self.router.clone()
@@ -155,7 +165,10 @@ impl Gateway {
     /// What gives it another configuration while it runs.
     #[must_use]
     pub fn reloader(&self) -> Reloader {
-        self.reloader.clone()
+        Reloader {
+            node: Arc::clone(&self.shared.node),
+            admission: Arc::clone(&self.shared.admission),
+        }
     }
 
     /// The service that others in this process command connections through.
@@ -180,13 +193,20 @@ impl Gateway {
     ///
     /// A dropped future may have entered it.
     pub async fn announce(&self, address: &str) {
-        let identity = &self.node.identity;
+        let identity = &self.shared.node.identity;
         let entry = Entry {
             id: identity.id.clone(),
             name: identity.name.clone(),
             address: address.to_owned(),
         };
-        while let Err(error) = self.node.engine.registry.announce(entry.clone()).await {
+        while let Err(error) = self
+            .shared
+            .node
+            .engine
+            .registry
+            .announce(entry.clone())
+            .await
+        {
             tracing::warn!(%error, "not announced in the registry yet");
             tokio::time::sleep(ANNOUNCE_PAUSE).await;
         }
@@ -194,14 +214,14 @@ impl Gateway {
 
     /// Starts the gateway's tasks; they end with the drain.
     pub fn run(self, parts: &Parts) {
-        let wheel = Arc::clone(&self.node.wheel);
+        let node = self.shared.node;
+        let wheel = Arc::clone(&node.wheel);
         parts.tasks.spawn_background("timing wheel", wheel.run());
-        gauges(&self.node, parts);
-        if self.node.online.is_some() {
-            let online = online::run(Arc::clone(&self.node));
+        gauges(&node, parts);
+        if node.online.is_some() {
+            let online = online::run(Arc::clone(&node));
             parts.tasks.spawn_background("online users", online);
         }
-        let node = self.node;
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {
             drain.draining().await;

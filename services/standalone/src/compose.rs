@@ -34,6 +34,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
         backends,
         exclusions: Arc::clone(access.view()),
         statuses: statuses.clone(),
+        directory: directory.clone(),
     };
     let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let own = gyre_rpc::local(gateway.server());

@@ -15,7 +15,10 @@ use gyre_store::{Access, ChannelOutbox, OpenError};
 /// # Cancel safety
 ///
 /// Cancel safe.
-pub async fn open_store(config: &Config, parts: &Parts) -> Result<(Access, Arc<dyn ChannelOutbox>), Failure> {
+pub async fn open_store(
+    config: &Config,
+    parts: &Parts,
+) -> Result<(Access, Arc<dyn ChannelOutbox>), Failure> {
     let store = gyre_store::open(config, &parts.clock)
         .await
         .map_err(|error| match error {

@@ -5,6 +5,7 @@ mod apart;
 mod reload;
 mod server;
 mod sockets;
+mod streams;
 mod websocket;
 
 use std::error::Error;
