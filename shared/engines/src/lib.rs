@@ -16,6 +16,7 @@ use gyre_engine::{Engine, Error, Inlet, Statuses};
 use gyre_engine_memory::{MemoryEngine, MemoryStatuses, Swept};
 use gyre_engine_redis::{Options, OptionsError, RedisEngine, TlsClients};
 use gyre_fetch::TlsError;
+use gyre_runtime::process::Failure;
 use gyre_runtime::{Clock, Tasks};
 use gyre_types::Now;
 use tokio::task::yield_now;
@@ -58,13 +59,11 @@ pub enum OpenError {
     NotThere(#[source] Error),
 }
 
-impl OpenError {
-    /// Whether the configuration is to blame.
-    #[must_use]
-    pub const fn is_of_configuration(&self) -> bool {
-        match self {
-            Self::Options(_) | Self::Tls { .. } => true,
-            Self::NotThere(_) => false,
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Options(_) | OpenError::Tls { .. } => Self::bad_configuration(error),
+            OpenError::NotThere(_) => Self::failed(error),
         }
     }
 }
@@ -115,6 +114,25 @@ pub async fn open<I: Inlet>(
     }
 }
 
+/// The engine keeps everything in one process, and the processes run apart.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "engine.type memory keeps publications within one process: use a shared engine, or gyre, which is everything in one process (links.without_bus lets them run anyway)"
+)]
+pub struct NoBus;
+
+/// Whether processes may run apart on the engine that the configuration names.
+///
+/// # Errors
+///
+/// [`NoBus`], unless `links.without_bus` says that this is meant.
+pub fn check_apart(config: &Config) -> Result<(), NoBus> {
+    if config.engine.r#type == EngineType::Memory && !config.links.without_bus {
+        return Err(NoBus);
+    }
+    Ok(())
+}
+
 fn memory_statuses(options: &UserStatus, clock: &Clock) -> Arc<dyn Statuses> {
     let clock = clock.clone();
     Arc::new(MemoryStatuses::new(kept(options), move || clock.now()))
@@ -126,7 +144,7 @@ fn kept(options: &UserStatus) -> Duration {
 
 fn redis_options(section: &Redis, statuses: &UserStatus) -> Result<Options, OpenError> {
     let client = |section, tls: &Tls| {
-        let config = gyre_fetch::tls_config(tls);
+        let config = gyre_fetch::tls_client_config(tls);
         config
             .map(|config| Some(Arc::new(config)))
             .map_err(|source| OpenError::Tls { section, source })
