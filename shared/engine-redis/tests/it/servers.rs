@@ -195,7 +195,9 @@ impl Cluster {
                 "--cluster-replica-validity-factor",
                 "0",
             ];
-            let all = [&own[..], &more, arguments].concat();
+            // Otherwise all nodes stop as soon as one is missing.
+            let coverage = ["--cluster-require-full-coverage", "no"];
+            let all = [&own[..], &more, &coverage, arguments].concat();
             (Server::start_at(pair[0], &all).await, pair[1])
         });
         let (servers, buses): (Vec<_>, Vec<_>) = join_all(starting).await.into_iter().unzip();
