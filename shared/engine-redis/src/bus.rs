@@ -138,7 +138,6 @@ impl<I: Inlet> Bus<I> {
     }
 
     /// A message came.
-    // hot path: none of this is marked, it runs before delivery 1/6.
     fn message(&self, ear: u64, place: Place, text: &Bytes) {
         if let Some(partition) = self.partition(place) {
             let gaps = partition.lock().message(ear, place.bus, text, &*self.inlet);
