@@ -6,6 +6,7 @@ use gyre_api::Api;
 use gyre_backend::Backends;
 use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
+use gyre_engines::Opened;
 use gyre_gateway::Gateway;
 use gyre_links::Directory;
 use gyre_policy::Policy;
@@ -19,12 +20,11 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
-    let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks)
-        .map_err(Failure::failed)?;
+    let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
+    let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
     let (access, _channels) = open_store(config, parts).await?;
-    let statuses = gyre_engines::statuses(&config.user_status, &parts.clock);
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
     let deps = gyre_gateway::Deps {
