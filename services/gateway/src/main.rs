@@ -40,7 +40,7 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
         backends: backends.map_err(Failure::bad_configuration)?,
         delivery,
         policy,
-        exclusions: Arc::clone(access.view()),
+        access,
         statuses,
     };
     let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;

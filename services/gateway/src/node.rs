@@ -6,7 +6,7 @@ use gyre_engine::Engine;
 use gyre_hub::Hub;
 use gyre_runtime::{Clock, Identity, Tasks};
 use gyre_session::RefreshBy;
-use gyre_store::View;
+use gyre_store::Access;
 
 use crate::connections::Connections;
 use crate::emulation::Sessions;
@@ -30,7 +30,7 @@ pub(crate) struct Node {
     /// What a connection brings along for backends that brings along nothing.
     pub(crate) nothing: Arc<ClientContext>,
     /// Who is kept out.
-    pub(crate) exclusions: Arc<View>,
+    pub(crate) access: Access,
     /// Who tells when users were there; `None`: nobody wants to know.
     pub(crate) online: Option<Online>,
     pub(crate) connections: Connections,

@@ -12,7 +12,7 @@ use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_rpc::{LinkKey, Locked};
 use gyre_runtime::{Intercept, OnExit, Parts};
-use gyre_store::View;
+use gyre_store::Access;
 use gyre_telemetry::metrics::Error as RegisterError;
 use tokio::time::Instant;
 
@@ -45,7 +45,7 @@ pub struct Deps {
     /// Whom connections ask.
     pub backends: Backends,
     /// Who is kept out.
-    pub exclusions: Arc<View>,
+    pub access: Access,
     /// When users were last there; `None`: that is not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
     /// The other gateways: those that clients' commands may be meant for.
@@ -115,7 +115,7 @@ impl Gateway {
             engine: deps.engine,
             backends: deps.backends,
             nothing: Arc::default(),
-            exclusions: deps.exclusions,
+            access: deps.access,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),
             sessions: Sessions::default(),

@@ -32,7 +32,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
         delivery,
         policy: Arc::clone(&policy),
         backends,
-        exclusions: Arc::clone(access.view()),
+        access: access.clone(),
         statuses: statuses.clone(),
         directory: directory.clone(),
     };
