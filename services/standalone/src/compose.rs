@@ -158,7 +158,7 @@ fn secure(
 
 /// Opens the tables of who is kept out; what writes them works to the last call.
 async fn open_store(config: &Config, parts: &Parts) -> Result<Access, Failure> {
-    let (access, keepers) = gyre_store::open(config, &parts.clock)
+    let store = gyre_store::open(config, &parts.clock)
         .await
         .map_err(|error| match error {
             OpenError::NoDatabase(_) => Failure::bad_configuration(error),
@@ -166,10 +166,10 @@ async fn open_store(config: &Config, parts: &Parts) -> Result<Access, Failure> {
                 Failure::failed(error)
             }
         })?;
-    for keeper in keepers {
+    for keeper in store.keepers {
         parts.tasks.spawn_background("store", keeper.run());
     }
-    Ok(access)
+    Ok(store.access)
 }
 
 /// Calls are answered to the last; callers that ask the health service go elsewhere before.

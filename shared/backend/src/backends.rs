@@ -94,6 +94,12 @@ impl Backends {
         }
     }
 
+    /// Every backend that a namespace may choose for an event.
+    pub(crate) fn all_for(&self, event: Event) -> impl Iterator<Item = &Arc<Proxy>> {
+        let default = self.shared.defaults.get(&event);
+        default.into_iter().chain(self.shared.named.values())
+    }
+
     /// Which headers and metadata of connections have to be kept for backends.
     #[must_use]
     pub fn forwarded(&self) -> &Forwarded {

@@ -24,6 +24,7 @@ mod observe;
 mod payload;
 mod proxy;
 mod signature;
+mod states;
 mod stream;
 mod wire;
 
@@ -33,4 +34,5 @@ pub use context::{ClientContext, Forwarded};
 pub use error::{BuildError, CallError};
 pub use event::Event;
 pub use proxy::Proxy;
+pub use states::{ChannelStates, StateTasks, StatesError};
 pub use stream::{Direction, Opened, Publisher, StreamAnswer, StreamOver, Subscription};

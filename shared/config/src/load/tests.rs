@@ -393,7 +393,7 @@ fn known_options_without_effect_warn_once_each() {
         "admin": {"insecure": false, "handler_prefix": ""},
         "consumers": [{"name": "a", "type": "kafka"}, {"name": "b"}],
         "push_notifications": {"fcm": {"anything": 1}},
-        "channel": {"namespaces": [
+        "channel": {"proxy": {"publish": {"endpoint": "http://x"}}, "namespaces": [
             {"name": "one", "subscription_type": "map", "map": {"mode": "persistent"}},
             {"name": "two", "subscription_type": "stream",
              "map": {"publish_proxy_enabled": true}},

@@ -1,5 +1,6 @@
 //! `channel`: channels, their namespaces and what is allowed in them.
 
+use super::access::StorageType;
 use super::proxy::ChannelProxies;
 use crate::tree::{Item, options};
 use crate::values::{Limit, Millis, keyword, leaf};
@@ -24,10 +25,29 @@ options! {
         user_separator: String = ",".to_owned();
         /// Asks the application backend about channels.
         proxy: ChannelProxies;
+        /// Tells the application backend which channels are in use.
+        state: StateEvents;
         /// Rules for channels without a namespace.
         without_namespace: Options;
         /// Rules for channels of a namespace.
         namespaces: Vec<Namespace>;
+    }
+}
+
+options! {
+    /// Tells the application backend when a channel gets its first subscriber and loses its last, where
+    /// the namespace wants it.
+    pub struct StateEvents {
+        /// Where it is kept what is still to be told. `database`: of one gateway only.
+        storage_type: StorageType = StorageType::Embedded;
+        /// How long a channel has nobody before that is told; who comes back meanwhile was never
+        /// away. Unit: duration.
+        vacated_event_delay: Millis = Millis::from_secs(5);
+        /// Events in one call. Unit: events. Range: 1 to 10000.
+        batch_size: u32 = 100, 1 to 10000;
+        /// Events that are kept while the backend does not take them; beyond, only the newest state of
+        /// each channel is remembered. Unit: events.
+        queue_size: usize = 100_000;
     }
 }
 
