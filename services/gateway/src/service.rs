@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use axum::Router;
 use gyre_auth::{SetupError, Verifier};
-use gyre_backend::Backends;
+use gyre_backend::{Backends, ChannelStates};
 use gyre_config::Config;
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_policy::Policy;
@@ -24,6 +24,7 @@ use crate::mailbox::Signal;
 use crate::metrics::Metrics;
 use crate::node::{Node, Options};
 use crate::online::{self, Online};
+use crate::states::States;
 use crate::websocket::{self, Origins};
 use crate::wheel::Wheel;
 
@@ -38,6 +39,8 @@ pub struct Deps {
     pub policy: Arc<Policy>,
     /// Whom connections ask.
     pub backends: Backends,
+    /// Who takes note of channels in use; `None`: nobody wants to know.
+    pub states: Option<ChannelStates>,
     /// Who is kept out.
     pub exclusions: Arc<View>,
     /// When users were last there; `None`: that is not kept.
@@ -106,6 +109,7 @@ impl Gateway {
             verifier: Verifier::new(client, &gyre_fetch::World)?,
             backends: deps.backends,
             nothing: Arc::default(),
+            states: deps.states.map(States::new),
             exclusions: deps.exclusions,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),

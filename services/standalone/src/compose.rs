@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use gyre_api::{Api, BuildError};
-use gyre_backend::Backends;
+use gyre_backend::{Backends, ChannelStates};
 use gyre_config::Config;
 use gyre_gateway::Gateway;
 use gyre_policy::Policy;
@@ -14,7 +14,7 @@ use gyre_runtime::layers::{CallKind, CallTracer, RequestCounter};
 use gyre_runtime::process::Failure;
 use gyre_runtime::tls::Tls;
 use gyre_runtime::{Listeners, OnExit, Parts, admin};
-use gyre_store::{Access, OpenError};
+use gyre_store::{Access, ChannelOutbox, OpenError};
 use gyre_telemetry::{Traces, VERSION};
 
 use crate::addresses::Addresses;
@@ -41,14 +41,16 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
     let inlet = Arc::clone(&delivery);
     let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks)
         .map_err(Failure::failed)?;
-    let access = open_store(config, parts).await?;
+    let (access, channels) = open_store(config, parts).await?;
     let statuses = gyre_engines::statuses(&config.user_status, &parts.clock);
     let (backends, tracer) = backends(config, parts)?;
+    let states = open_states(config, &backends, channels, parts).await?;
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,
         policy: Arc::clone(&policy),
         backends,
+        states,
         exclusions: Arc::clone(access.view()),
         statuses: statuses.clone(),
     };
@@ -78,14 +80,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
         listeners.at(at.clients).intercept(intercept);
     }
     listeners.at(at.clients).route(counted(gateway.router()));
-    if let (Some(address), Some(routes)) = (at.http_api, api.http()) {
-        let routes = traced(tracer.as_ref(), routes, CallKind::Http);
-        listeners.at(address).route(counted(routes));
-    }
-    if let (Some(address), Some(services)) = (at.grpc_api, api.grpc()) {
-        let services = traced(tracer.as_ref(), services, CallKind::Grpc);
-        listeners.at(address).grpc(services);
-    }
+    serve_api(&api, &at, tracer.as_ref(), &mut listeners, &counted);
     for (address, routes) in operators(config, &at, &paths, parts) {
         listeners.at(address).route(counted(routes));
     }
@@ -94,6 +89,24 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
     tell_callers_of_the_drain(api, parts);
     listeners.run(parts).map_err(Failure::failed)?;
     Ok(secured)
+}
+
+/// The server API over HTTP and gRPC, as far as it is on.
+fn serve_api(
+    api: &Api,
+    at: &Addresses,
+    tracer: Option<&CallTracer>,
+    listeners: &mut Listeners,
+    counted: &dyn Fn(Router) -> Router,
+) {
+    if let (Some(address), Some(routes)) = (at.http_api, api.http()) {
+        let routes = traced(tracer, routes, CallKind::Http);
+        listeners.at(address).route(counted(routes));
+    }
+    if let (Some(address), Some(services)) = (at.grpc_api, api.grpc()) {
+        let services = traced(tracer, services, CallKind::Grpc);
+        listeners.at(address).grpc(services);
+    }
 }
 
 /// What operators ask, and where.
@@ -156,8 +169,11 @@ fn secure(
     secured.into_iter().collect()
 }
 
-/// Opens the tables of who is kept out; what writes them works to the last call.
-async fn open_store(config: &Config, parts: &Parts) -> Result<Access, Failure> {
+/// Opens what is kept of users, tokens and channels; what writes it works to the last call.
+async fn open_store(
+    config: &Config,
+    parts: &Parts,
+) -> Result<(Access, Arc<dyn ChannelOutbox>), Failure> {
     let store = gyre_store::open(config, &parts.clock)
         .await
         .map_err(|error| match error {
@@ -169,7 +185,27 @@ async fn open_store(config: &Config, parts: &Parts) -> Result<Access, Failure> {
     for keeper in store.keepers {
         parts.tasks.spawn_background("store", keeper.run());
     }
-    Ok(store.access)
+    Ok((store.access, store.channels))
+}
+
+/// Tells the backend which channels are in use, if any namespace wants that.
+async fn open_states(
+    config: &Config,
+    backends: &Backends,
+    channels: Arc<dyn ChannelOutbox>,
+    parts: &Parts,
+) -> Result<Option<ChannelStates>, Failure> {
+    let channel = &config.channel;
+    let mut namespaces = channel.namespaces.iter().map(|space| &space.options);
+    let is_wanted = channel.without_namespace.state_proxy_enabled
+        || namespaces.any(|options| options.state_proxy_enabled);
+    if !is_wanted {
+        return Ok(None);
+    }
+    let opened = ChannelStates::open(config, backends, channels, parts).await;
+    let (states, tasks) = opened.map_err(Failure::failed)?;
+    tasks.run(parts);
+    Ok(Some(states))
 }
 
 /// Calls are answered to the last; callers that ask the health service go elsewhere before.
