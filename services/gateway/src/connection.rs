@@ -212,6 +212,7 @@ impl<T: Transport> Driver<T> {
             self.parts.session.handle_disconnect(disconnect, now);
         }
         if signals.has(Signal::Timeout) {
+            self.parts.take_settings();
             self.alarm.fired(now.uptime);
             self.parts.session.handle_timeout(now);
             if self.stuck_until().is_some_and(|until| until <= now.uptime) {
@@ -278,6 +279,9 @@ impl<T: Transport> Driver<T> {
     /// turn has had its share of commands.
     fn settle(&mut self, now: Now) {
         self.start_effects(now);
+        if self.may_take_command() {
+            self.parts.take_settings();
+        }
         if !self.parts.transport.is_pending() {
             for _ in 0..limits::TURN_COMMANDS_MAX {
                 if !self.take_command(now) {
@@ -491,6 +495,14 @@ impl<T: Transport> Parts<T> {
     fn complete(&mut self, ticket: Ticket, completion: Completion, now: Now) {
         let admitted = revocation::admit(&self.node, &self.context.handle, completion);
         self.session.handle_completion(ticket, admitted, now);
+    }
+
+    /// Gives the session what a reload has changed.
+    fn take_settings(&mut self) {
+        let live = self.node.live.load();
+        if !Arc::ptr_eq(self.session.settings(), &live.settings) {
+            self.session.handle_settings(Arc::clone(&live.settings));
+        }
     }
 
     fn write(&mut self) -> std::io::Result<()> {

@@ -160,8 +160,9 @@ fn disconnect_others(node: &Arc<Node>, own: &Arc<Handle>, user: &UserId, channel
 }
 
 fn enter(node: &Node, context: &mut Context, user: &UserId) -> Result<(), Disconnect> {
+    let connections_max = node.live.load().options.user_connections_max;
     node.connections
-        .enter(&context.handle, user, node.options.user_connections_max)
+        .enter(&context.handle, user, connections_max)
         .map_err(|_too_many| Disconnect::CONNECTION_LIMIT)?;
     context.is_registered = true;
     online::appear(node, user);

@@ -2,7 +2,6 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use gyre_backend::ClientContext;
-use gyre_protocol::Envelope;
 use gyre_runtime::Head;
 use gyre_session::{Names, Session, Transport as Facts};
 use gyre_types::ClientId;
@@ -11,6 +10,7 @@ use uuid::Uuid;
 
 use crate::connection::{Context, Driver, Limits, Parts};
 use crate::handle::Handle;
+use crate::live::Options;
 use crate::mailbox::Signal;
 use crate::node::Node;
 use crate::transport::Transport;
@@ -24,19 +24,31 @@ pub(crate) struct Opening {
     facts: Facts,
 }
 
+/// What the client learns of its session's name.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) enum Naming {
+    /// Nothing: it has no use for one.
+    Unnamed,
+    /// A name, and nothing can be sent there.
+    Named,
+    /// A name and a node, to send commands to by requests of their own.
+    Reachable,
+}
+
 impl Opening {
     /// Makes a session and enters its handle, so that a drain finds it from here on.
-    pub(crate) fn new(node: &Arc<Node>, facts: Facts, head: &Head) -> Self {
+    pub(crate) fn new(node: &Arc<Node>, facts: Facts, naming: Naming, head: &Head) -> Self {
         let id = Uuid::new_v4();
         let client = ClientId::from(Arc::from(text(id).as_str()));
-        let is_reachable = facts.envelope == Envelope::Reply;
-        let name = (facts.tells_disconnect || !is_reachable).then(|| text(Uuid::new_v4()));
-        let handle = Handle::new(client.clone(), node.options.queue_bytes_max);
+        let is_reachable = naming == Naming::Reachable;
+        let name = (naming != Naming::Unnamed).then(|| text(Uuid::new_v4()));
+        let live = node.live.load();
+        let handle = Handle::new(client.clone(), live.options.queue_bytes_max);
         let handle = Arc::new(handle.with_session(name.as_deref()));
-        let settings = Arc::clone(&node.settings);
+        let settings = Arc::clone(&live.settings);
         let random = id.as_u64_pair().0;
         let mut session = Session::new(settings, facts, client, random, node.clock.now());
-        let mut context = Context::new(Arc::clone(&handle), user_of(node, head));
+        let mut context = Context::new(Arc::clone(&handle), user_of(&live.options, head));
         context.brought = brought(node, head);
         if let Some(name) = name {
             if is_reachable {
@@ -89,8 +101,8 @@ impl Opening {
     }
 }
 
-fn user_of(node: &Node, head: &Head) -> Option<Box<str>> {
-    let name = node.options.user_id_header.as_ref()?;
+fn user_of(options: &Options, head: &Head) -> Option<Box<str>> {
+    let name = options.user_id_header.as_ref()?;
     head.header(name)
         .filter(|user| !user.is_empty())
         .map(Box::from)

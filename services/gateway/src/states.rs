@@ -31,7 +31,8 @@ pub(crate) fn look(node: &Node, channel: &ChannelName) {
     let Some(states) = &node.states else {
         return;
     };
-    let Ok(rules) = node.settings.policy.resolve(channel.as_str()) else {
+    let live = node.live.load();
+    let Ok(rules) = live.settings.policy.resolve(channel.as_str()) else {
         return;
     };
     let options = rules.options();

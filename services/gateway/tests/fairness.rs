@@ -12,6 +12,7 @@ use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Deps, Gateway};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::{Identity, Listeners, Parts};
 use gyre_telemetry::Registry;
@@ -85,6 +86,7 @@ fn serve() -> (SocketAddr, Parts) {
         states: None,
         exclusions: Arc::default(),
         statuses: None,
+        directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };
     let gateway = Gateway::build(&config, deps, &parts).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -19,6 +19,7 @@ use gyre_config::Config;
 use gyre_engine::{Delivered, Inlet};
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Delivery, Deps, Gateway};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_protocol::frame::Commands;
 use gyre_protocol::messages::Publication;
@@ -174,6 +175,7 @@ fn serve(dialect: Dialect) -> Served {
         states: None,
         exclusions: Arc::default(),
         statuses: None,
+        directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };
     let gateway = Gateway::build(&config, deps, &parts).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));

@@ -212,8 +212,8 @@ mod tests {
     fn blocks_are_taken_in() {
         let table = NotYet::read();
         for path in [
-            "uni_grpc.tls.cert_pem",
-            "engine.redis.sentinel_tls.server_name",
+            "analytics.rpc.tls.cert_pem",
+            "broker.redis.sentinel_tls.server_name",
             "broker.nats.raw_mode.prefix",
             "client.proxy.connect.http.use_fast_client",
             "proxies[].http.use_fast_client",
@@ -228,9 +228,9 @@ mod tests {
             };
             assert_eq!(table.find(path), Some(found), "{path}");
         }
-        assert_eq!(table.find("uni_grpc"), Some(Known::Section));
+        assert_eq!(table.find("analytics.rpc"), Some(Known::Section));
         assert_eq!(table.find("uni_ss"), None);
-        assert_eq!(table.find("uni_grpc.tls.certificate"), None);
+        assert_eq!(table.find("analytics.rpc.tls.certificate"), None);
     }
 
     #[test]
@@ -242,9 +242,9 @@ mod tests {
             of("PROXIES_A_B_HTTP_USE_FAST_CLIENT"),
             Some("proxies[].http.use_fast_client")
         );
-        assert_eq!(of("ENGINE_REDIS_ADDRESS"), Some("engine.redis.address"));
+        assert_eq!(of("BROKER_REDIS_ADDRESS"), Some("broker.redis.address"));
         assert_eq!(of("CONSUMERS_K_KAFKA_BROKERS"), Some("consumers[].kafka"));
         assert_eq!(of("PROXIES_HTTP_USE_FAST_CLIENT"), None);
-        assert_eq!(of("ENGINE_REDIS_ADRESS"), None);
+        assert_eq!(of("BROKER_REDIS_ADRESS"), None);
     }
 }

@@ -3,12 +3,13 @@
 mod backend;
 mod grants;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::{ClientInfo, ConnectRequest, Publication};
-use gyre_types::{ChannelName, HubSlot, Position, SubscriptionId, UserId};
+use gyre_types::{ChannelName, ClientId, HubSlot, Position, SubscriptionId, UserId};
 
 pub use self::backend::{
     AskSubscribe, PublishTerms, Question, Refreshed, RefreshedSubscription, Unrefreshed,
@@ -105,7 +106,7 @@ pub enum Completion {
     /// Top of the stream.
     Top(Result<Position, Failure>),
     /// Who is there.
-    Presence(Result<Vec<Arc<ClientInfo>>, Failure>),
+    Presence(Result<BTreeMap<ClientId, Arc<ClientInfo>>, Failure>),
     /// How many are there: connections, users.
     PresenceStats(Result<Stats, Failure>),
     /// Until when the connection lives, and what else is new about it.

@@ -228,6 +228,12 @@ impl Session {
         self.handle_watch(now);
     }
 
+    /// Takes what a reload of the configuration has changed: it counts for what comes from here on.
+    /// Subscriptions keep the options that they were made with, and timers that run go on.
+    pub fn handle_settings(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
+    }
+
     /// Ends the connection from outside: drain, a slow or broken transport, a peer that left.
     pub fn handle_disconnect(&mut self, disconnect: Disconnect, now: Now) {
         self.close(disconnect, now);
@@ -310,6 +316,12 @@ impl Session {
     #[must_use]
     pub const fn client(&self) -> &ClientId {
         &self.identity.client
+    }
+
+    /// What it shares with other sessions.
+    #[must_use]
+    pub const fn settings(&self) -> &Arc<Settings> {
+        &self.settings
     }
 
     /// Who is connected; empty: anonymous or not known yet.

@@ -72,7 +72,8 @@ impl Asking {
         event: Event,
         name: fn(&gyre_config::channel::Options) -> &str,
     ) -> Option<&Arc<Proxy>> {
-        let rules = self.node.settings.policy.resolve(channel).ok()?;
+        let live = self.node.live.load();
+        let rules = live.settings.policy.resolve(channel).ok()?;
         self.node.backends.find(event, name(rules.options()))
     }
 }

@@ -41,15 +41,12 @@ pub(super) fn run(
             (ticket, completion)
         }));
     }
-    let verified = node
-        .verifier
-        .verify_connection(&request.token, tokens::now(node));
+    let verifier = Arc::clone(&node.live.load().verifier);
+    let verified = verifier.verify_connection(&request.token, tokens::now(node));
     let handle = Arc::clone(&context.handle);
     match verified {
         Err(TokenError::Pending(fetch)) => tokens::after(node, ticket, fetch, move |node| {
-            let verified = node
-                .verifier
-                .verify_connection_settled(&request.token, tokens::now(node));
+            let verified = verifier.verify_connection_settled(&request.token, tokens::now(node));
             completion(node, &handle, request, verified)
         }),
         verified => Started::Now(completion(node, &handle, request, verified)),
@@ -72,7 +69,7 @@ fn with_token(
     verified: Result<ConnectionClaims, TokenError>,
 ) -> Result<Grants, Refusal> {
     let mut claims = verified.map_err(|error| refused(tokens::refusal(&error)))?;
-    if claims.user.is_empty() && node.options.refuses_anonymous_tokens {
+    if claims.user.is_empty() && node.live.load().options.refuses_anonymous_tokens {
         return Err(Refusal::Disconnect(Disconnect::PERMISSION_DENIED));
     }
     let capabilities = tokens::capabilities(&claims.caps).map_err(refused)?;
@@ -113,7 +110,9 @@ fn grants(node: &Node, claims: ConnectionClaims) -> Grants {
         meta: claims.meta,
         data: bytes::Bytes::new(),
         // In insecure mode a connection outlives its token.
-        expire_at: claims.expire_at.filter(|_| !node.options.insecure),
+        expire_at: claims
+            .expire_at
+            .filter(|_| !node.live.load().options.insecure),
         refresh_by: node.refresh_by(),
         subscriptions,
         may_ask: true,
@@ -123,7 +122,7 @@ fn grants(node: &Node, claims: ConnectionClaims) -> Grants {
 }
 
 fn without_token(node: &Node, context: &Context) -> Result<Grants, Refusal> {
-    let user = if node.options.allows_anonymous || node.options.insecure {
+    let user = if node.live.load().options.allows_anonymous || node.live.load().options.insecure {
         UserId::default()
     } else {
         let named = context.user_from_header.as_deref().map(UserId::new);

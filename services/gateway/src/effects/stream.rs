@@ -65,7 +65,8 @@ pub(super) async fn open(
 
 async fn opened(asking: &Asking, streams: &Streams, ask: AskSubscribe) -> Result<Terms, Refusal> {
     let channel = ask.channel.as_str();
-    let rules = asking.node.settings.policy.resolve(channel);
+    let live = asking.node.live.load_full();
+    let rules = live.settings.policy.resolve(channel);
     let options = rules.map_err(Refusal::Error)?.options();
     let direction = match options.subscribe_stream_proxy_bidirectional {
         true => Direction::Both,

@@ -194,7 +194,8 @@ async fn history_or_filled(
 
 /// Who fills a channel's cache when it is empty.
 fn filler<'a>(node: &'a Node, channel: &ChannelName) -> Option<&'a Arc<Proxy>> {
-    let rules = node.settings.policy.resolve(channel.as_str()).ok()?;
+    let live = node.live.load();
+    let rules = live.settings.policy.resolve(channel.as_str()).ok()?;
     let options = rules.options();
     if !options.cache_empty_proxy_enabled {
         return None;

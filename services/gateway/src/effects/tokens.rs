@@ -12,9 +12,10 @@ use crate::node::Node;
 
 /// Verifies a token of a refresh: at once, if its key is here.
 pub(super) fn connection(node: &Arc<Node>, ticket: Ticket, token: String) -> Started {
-    match node.verifier.verify_connection(&token, now(node)) {
+    let verifier = Arc::clone(&node.live.load().verifier);
+    match verifier.verify_connection(&token, now(node)) {
         Err(TokenError::Pending(fetch)) => after(node, ticket, fetch, move |node| {
-            let settled = node.verifier.verify_connection_settled(&token, now(node));
+            let settled = verifier.verify_connection_settled(&token, now(node));
             refreshed(node, settled)
         }),
         verified => Started::Now(refreshed(node, verified)),
@@ -23,9 +24,10 @@ pub(super) fn connection(node: &Arc<Node>, ticket: Ticket, token: String) -> Sta
 
 /// Verifies a token of a subscription: at once, if its key is here.
 pub(super) fn subscription(node: &Arc<Node>, ticket: Ticket, token: String) -> Started {
-    match node.verifier.verify_subscription(&token, now(node)) {
+    let verifier = Arc::clone(&node.live.load().verifier);
+    match verifier.verify_subscription(&token, now(node)) {
         Err(TokenError::Pending(fetch)) => after(node, ticket, fetch, move |node| {
-            let settled = node.verifier.verify_subscription_settled(&token, now(node));
+            let settled = verifier.verify_subscription_settled(&token, now(node));
             subscribed(settled)
         }),
         verified => Started::Now(subscribed(verified)),
@@ -52,6 +54,7 @@ pub(super) fn now(node: &Node) -> UnixSeconds {
 }
 
 fn refreshed(node: &Node, verified: Result<ConnectionClaims, TokenError>) -> Completion {
+    let outlives = node.live.load().options.insecure;
     Completion::ConnectionToken(
         verified
             .map_err(|error| refusal(&error))
@@ -61,7 +64,7 @@ fn refreshed(node: &Node, verified: Result<ConnectionClaims, TokenError>) -> Com
                     user: claims.user,
                     info: claims.info,
                     meta: claims.meta,
-                    expire_at: claims.expire_at.filter(|_| !node.options.insecure),
+                    expire_at: claims.expire_at.filter(|_| !outlives),
                     channels: claims.subs.into_keys().collect(),
                     token: TokenMark::new(&claims.token_id, claims.issued_at),
                 }))

@@ -16,22 +16,8 @@ pub(super) async fn publish(
     terms: Option<&PublishTerms>,
 ) -> Completion {
     node.metrics.messages_sent.publication.inc();
-    let Ok(rules) = node.settings.policy.resolve(effect.channel.as_str()) else {
+    let Some(options) = options(node, &effect.channel, terms) else {
         return Completion::Done(Err(Failure::Internal)); // The session has just resolved it.
-    };
-    let options = PublishOptions {
-        retention: rules
-            .retention()
-            .filter(|_| !terms.is_some_and(|terms| terms.skips_history))
-            .map(|kept| Retention {
-                size: kept.size,
-                ttl: kept.ttl,
-                meta_ttl: kept.meta_ttl,
-            }),
-        with_previous: rules.options().delta_publish || terms.is_some_and(|terms| terms.delta),
-        idempotency_key: terms.map_or("", |terms| &terms.idempotency_key),
-        version_epoch: terms.map_or("", |terms| &terms.version_epoch),
-        ..PublishOptions::default()
     };
     let publication = Publication {
         data: effect.data,
@@ -50,6 +36,29 @@ pub(super) async fn publish(
             .map(|_position| ())
             .map_err(|error| failure(&error, "publish")),
     )
+}
+
+fn options<'t>(
+    node: &Node,
+    channel: &ChannelName,
+    terms: Option<&'t PublishTerms>,
+) -> Option<PublishOptions<'t>> {
+    let live = node.live.load();
+    let rules = live.settings.policy.resolve(channel.as_str()).ok()?;
+    Some(PublishOptions {
+        retention: rules
+            .retention()
+            .filter(|_| !terms.is_some_and(|terms| terms.skips_history))
+            .map(|kept| Retention {
+                size: kept.size,
+                ttl: kept.ttl,
+                meta_ttl: kept.meta_ttl,
+            }),
+        with_previous: rules.options().delta_publish || terms.is_some_and(|terms| terms.delta),
+        idempotency_key: terms.map_or("", |terms| &terms.idempotency_key),
+        version_epoch: terms.map_or("", |terms| &terms.version_epoch),
+        ..PublishOptions::default()
+    })
 }
 
 pub(super) async fn join(node: &Node, channel: &ChannelName, info: &Arc<ClientInfo>) -> Completion {

@@ -10,6 +10,7 @@ use gyre_config::{Config, Millis};
 use gyre_engine::Engine;
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Deps, Gateway};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::{Identity, Listeners, Parts};
 use gyre_telemetry::Registry;
@@ -53,6 +54,7 @@ impl World {
         tasks.run(&parts);
         let engine = memory.engine();
         let deps = Deps {
+            directory: Directory::open(&config.links, &engine.registry).unwrap(),
             engine: engine.clone(),
             delivery,
             policy: Arc::new(policy),

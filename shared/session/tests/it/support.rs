@@ -565,7 +565,7 @@ impl World {
                 epoch: epoch(self.streams.get(channel.as_str()).map_or(0, |s| s.epoch)),
             })),
             Effect::History(_) => Completion::History(Ok(HistoryPart::default())),
-            Effect::Presence(_) => Completion::Presence(Ok(Vec::new())),
+            Effect::Presence(_) => Completion::Presence(Ok(BTreeMap::default())),
             Effect::PresenceStats(_) => Completion::PresenceStats(Ok(Stats::default())),
             Effect::ShowPresence { info, .. } => {
                 self.clients[client].backend.shown.push(info);
