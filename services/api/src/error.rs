@@ -5,52 +5,54 @@ use http::StatusCode;
 use tonic::Code;
 
 macro_rules! errors {
-    ($($(#[$doc:meta])* $name:ident = $code:literal $text:literal $status:ident $grpc:ident;)*) => {
+    ($($(#[$doc:meta])* $name:ident $(($data:ty))? = $code:literal $text:literal $status:ident $grpc:ident;)*) => {
         /// Why a method was refused.
         ///
         /// 104 means something else here than in the client protocol.
-        #[derive(Clone, Copy, Debug, Eq, PartialEq)]
+        #[derive(Clone, Debug, Eq, PartialEq)]
         pub(crate) enum Error {
-            $($(#[$doc])* $name,)*
+            $($(#[$doc])* $name $(($data))?,)*
         }
 
         impl Error {
             /// All of them, in the order of their numbers.
             #[cfg(test)]
-            pub(crate) const ALL: &[Self] = &[$(Self::$name),*];
+            pub(crate) fn all() -> Vec<Self> {
+                vec![$(Self::$name $((<$data>::default()))?),*]
+            }
 
             /// Number on the wire.
-            pub(crate) const fn code(self) -> u32 {
+            pub(crate) const fn code(&self) -> u32 {
                 match self {
-                    $(Self::$name => $code,)*
+                    $(Self::$name { .. } => $code,)*
                 }
             }
 
             /// Text on the wire.
-            pub(crate) const fn message(self) -> &'static str {
+            pub(crate) const fn message(&self) -> &'static str {
                 match self {
-                    $(Self::$name => $text,)*
+                    $(Self::$name { .. } => $text,)*
                 }
             }
 
             /// The number as a metric's label.
-            pub(crate) const fn label(self) -> &'static str {
+            pub(crate) const fn label(&self) -> &'static str {
                 match self {
-                    $(Self::$name => stringify!($code),)*
+                    $(Self::$name { .. } => stringify!($code),)*
                 }
             }
 
             /// Status in the error mode `transport`.
-            pub(crate) const fn http_status(self) -> StatusCode {
+            pub(crate) const fn http_status(&self) -> StatusCode {
                 match self {
-                    $(Self::$name => StatusCode::$status,)*
+                    $(Self::$name { .. } => StatusCode::$status,)*
                 }
             }
 
             /// Code in the error mode `transport`.
-            pub(crate) const fn grpc_code(self) -> Code {
+            pub(crate) const fn grpc_code(&self) -> Code {
                 match self {
-                    $(Self::$name => Code::$grpc,)*
+                    $(Self::$name { .. } => Code::$grpc,)*
                 }
             }
         }
@@ -74,14 +76,23 @@ errors! {
     NotAvailable = 108 "not available" BAD_REQUEST InvalidArgument;
     /// The position is not in the stream.
     UnrecoverablePosition = 112 "unrecoverable position" RANGE_NOT_SATISFIABLE OutOfRange;
+    /// It may have been published or not. Safe to repeat with the same idempotency key.
+    OutcomeUnknown = 150 "outcome unknown" SERVICE_UNAVAILABLE Unavailable;
+    /// These gateways did not answer; the others have done what was asked. Safe to repeat.
+    Unanswered(Vec<String>) = 151 "some gateways did not answer" SERVICE_UNAVAILABLE Unavailable;
 }
 
 impl Error {
     /// The error as a message.
-    pub(crate) fn to_message(self) -> api::Error {
+    pub(crate) fn to_message(&self) -> api::Error {
         api::Error {
             code: self.code(),
             message: self.message().to_owned(),
+            unanswered: if let Self::Unanswered(gateways) = self {
+                gateways.clone()
+            } else {
+                Vec::new()
+            },
         }
     }
 
@@ -90,9 +101,11 @@ impl Error {
         match error {
             gyre_engine::Error::UnrecoverablePosition { .. } => Self::UnrecoverablePosition,
             gyre_engine::Error::Unsupported { .. } => Self::NotAvailable,
-            gyre_engine::Error::Unavailable { .. }
-            | gyre_engine::Error::OutcomeUnknown { .. }
-            | gyre_engine::Error::Internal { .. } => {
+            gyre_engine::Error::OutcomeUnknown { .. } => {
+                tracing::warn!(%error, "nobody knows what became of a call of the server API");
+                Self::OutcomeUnknown
+            }
+            gyre_engine::Error::Unavailable { .. } | gyre_engine::Error::Internal { .. } => {
                 tracing::warn!(%error, "the engine failed a call of the server API");
                 Self::Internal
             }
@@ -132,19 +145,19 @@ mod tests {
 
     #[test]
     fn numbers_are_sorted_and_labels_say_them() {
-        assert!(Error::ALL.is_sorted_by_key(|error| error.code()));
-        for error in Error::ALL {
+        assert!(Error::all().is_sorted_by_key(|error| error.code()));
+        for error in Error::all() {
             assert_eq!(error.label(), error.code().to_string());
         }
     }
 
     #[test]
-    fn only_an_internal_error_is_ours() {
-        for error in Error::ALL {
-            assert_eq!(
-                error.http_status().is_server_error(),
-                *error == Error::Internal
-            );
-        }
+    fn only_what_failed_here_is_our_fault() {
+        let ours: Vec<u32> = Error::all()
+            .iter()
+            .filter(|error| error.http_status().is_server_error())
+            .map(Error::code)
+            .collect();
+        assert_eq!(ours, [100, 150, 151]);
     }
 }

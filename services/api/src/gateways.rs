@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
-use gyre_proto::api::NodeResult;
+use futures_util::{StreamExt as _, stream};
+use gyre_links::{Directory, Listed, Peer};
+use gyre_proto::api::{InfoResult, NodeResult};
 use gyre_proto::gateway;
 use gyre_proto::gateway::gateway_service_client::GatewayServiceClient;
 use gyre_rpc::Link;
@@ -11,7 +13,7 @@ use tonic::{Code, Response, Status};
 
 use crate::error::Error;
 
-/// Longest wait for a gateway. 5 s: it only hands the command to its connections.
+/// Longest wait for a gateway, all tries included. 5 s: it only hands the command to its connections.
 const COMMAND_WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// Longest wait for a page of a survey. 10 s: every connection of the page is asked.
@@ -20,15 +22,26 @@ const SURVEY_WAIT_MAX: Duration = Duration::from_secs(10);
 /// Longest page of a survey. Unit: bytes. 64 MiB: a thousand connections with what belongs to them.
 const PAGE_BYTES_MAX: usize = 64 * 1024 * 1024;
 
-/// Tries of a command. 2: a connection that broke is made anew by the second one.
-const TRIES_MAX: u32 = 2;
+/// Gateways that one call of the API waits for at once. 64: most installations have fewer.
+const AT_ONCE_MAX: usize = 64;
+
+type Client = GatewayServiceClient<Link>;
 
 /// The gateways, and how commands reach the connections that they hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Gateways {
-    client: GatewayServiceClient<Link>,
-    surveys: GatewayServiceClient<Link>,
+    directory: Directory,
     random: SystemRandom,
+}
+
+/// What all gateways together said.
+#[derive(Debug)]
+struct Answers<T> {
+    answers: Vec<T>,
+    /// Those that may not have done what was asked.
+    unanswered: Vec<String>,
+    /// What one of them refused with.
+    refusal: Option<Error>,
 }
 
 macro_rules! commands {
@@ -44,12 +57,13 @@ macro_rules! commands {
                 ) -> BoxFuture<'_, Result<u32, Error>> {
                     Box::pin(async move {
                         request.command_id = self.command_id()?;
-                        let answer = again(|| {
-                            let mut client = self.client.clone();
+                        let call = |mut client: Client| {
                             let request = request.clone();
                             async move { client.$name(request).await }
-                        });
-                        Ok(answer.await?.matched)
+                        };
+                        let answers = self.all(COMMAND_WAIT_MAX, call).await.complete()?;
+                        let matched = answers.iter().map(|answer| answer.matched);
+                        Ok(matched.fold(0, u32::saturating_add))
                     })
                 }
             )*
@@ -71,25 +85,30 @@ commands! {
 }
 
 impl Gateways {
-    /// The gateways at the end of a link.
-    pub(crate) fn new(link: Link) -> Self {
-        let surveys = gyre_rpc::with_deadline(link.clone(), SURVEY_WAIT_MAX);
-        let commands = gyre_rpc::with_deadline(link, COMMAND_WAIT_MAX);
+    /// Those of a directory.
+    pub(crate) fn new(directory: Directory) -> Self {
         Self {
-            client: GatewayServiceClient::new(commands),
-            surveys: GatewayServiceClient::new(surveys).max_decoding_message_size(PAGE_BYTES_MAX),
+            directory,
             random: SystemRandom::new(),
         }
     }
 
-    /// Every gateway with its numbers.
-    pub(crate) fn info(&self) -> BoxFuture<'_, Result<Vec<NodeResult>, Error>> {
+    /// Every gateway that answers, with its numbers, and the names of those that do not.
+    pub(crate) fn info(&self) -> BoxFuture<'_, Result<InfoResult, Error>> {
         Box::pin(async move {
-            let answer = again(|| {
-                let mut client = self.client.clone();
-                async move { client.info(gateway::InfoRequest {}).await }
-            });
-            Ok(answer.await?.node.into_iter().collect())
+            let call =
+                |mut client: Client| async move { client.info(gateway::InfoRequest {}).await };
+            let found = self.all(COMMAND_WAIT_MAX, call).await;
+            if let Some(refusal) = found.refusal {
+                return Err(refusal);
+            }
+            let nodes = found.answers.into_iter().filter_map(|answer| answer.node);
+            let mut nodes: Vec<NodeResult> = nodes.collect();
+            nodes.sort_by(|one, other| one.uid.cmp(&other.uid));
+            Ok(InfoResult {
+                nodes,
+                unanswered: found.unanswered,
+            })
         })
     }
 
@@ -99,12 +118,11 @@ impl Gateways {
         request: gateway::ChannelsRequest,
     ) -> BoxFuture<'_, Result<Vec<gateway::ChannelsResponse>, Error>> {
         Box::pin(async move {
-            let answer = again(|| {
-                let mut client = self.surveys.clone();
+            let call = |mut client: Client| {
                 let request = request.clone();
                 async move { client.channels(request).await }
-            });
-            Ok(vec![answer.await?])
+            };
+            self.all(SURVEY_WAIT_MAX, call).await.complete()
         })
     }
 
@@ -114,13 +132,37 @@ impl Gateways {
         request: gateway::ConnectionsRequest,
     ) -> BoxFuture<'_, Result<Vec<gateway::ConnectionsResponse>, Error>> {
         Box::pin(async move {
-            let answer = again(|| {
-                let mut client = self.surveys.clone();
+            let call = |mut client: Client| {
                 let request = request.clone();
                 async move { client.connections(request).await }
-            });
-            Ok(vec![answer.await?])
+            };
+            self.all(SURVEY_WAIT_MAX, call).await.complete()
         })
+    }
+
+    /// Calls every gateway, many at once, each until it answers or its time is over.
+    async fn all<T, F>(&self, longest: Duration, call: impl Fn(Client) -> F + Sync) -> Answers<T>
+    where
+        F: Future<Output = Result<Response<T>, Status>>,
+    {
+        let Listed { peers, unanswered } = self.directory.all().await;
+        let call = &call;
+        let each = stream::iter(peers).map(|Peer { name, link }| async move {
+            let link = gyre_rpc::with_deadline(link, longest);
+            let client = Client::new(link).max_decoding_message_size(PAGE_BYTES_MAX);
+            let answer = gyre_rpc::repeated(longest, || call(client.clone())).await;
+            (name, answer)
+        });
+        let mut all = Answers {
+            answers: Vec::new(),
+            unanswered,
+            refusal: None,
+        };
+        let mut each = std::pin::pin!(each.buffer_unordered(AT_ONCE_MAX));
+        while let Some((name, answer)) = each.next().await {
+            all.take(name, answer);
+        }
+        all
     }
 
     /// An id by which a gateway knows a command that it already ran.
@@ -134,29 +176,44 @@ impl Gateways {
     }
 }
 
-/// Calls, and once more where the first call did not reach the gateway.
-async fn again<T, F>(call: impl Fn() -> F) -> Result<T, Error>
-where
-    F: Future<Output = Result<Response<T>, Status>>,
-{
-    let mut tries = 0;
-    loop {
-        tries += 1;
-        match call().await {
-            Ok(response) => return Ok(response.into_inner()),
-            Err(status) if status.code() == Code::Unavailable && tries < TRIES_MAX => {}
-            Err(status) => return Err(refused(&status)),
+impl<T> Answers<T> {
+    fn take(&mut self, name: String, answer: Result<T, Status>) {
+        let status = match answer {
+            Ok(answer) => return self.answers.push(answer),
+            Err(status) => status,
+        };
+        let (code, reason) = (status.code(), status.message());
+        match gyre_rpc::kind(code) {
+            // Ours to get right: a key that it does not take is no fault of who calls the API.
+            Kind::Caller if !matches!(code, Code::Unauthenticated | Code::Unimplemented) => {
+                self.refusal = Some(Error::BadRequest);
+            }
+            Kind::Internal if code != Code::Unknown => {
+                tracing::warn!(
+                    gateway = name,
+                    ?code,
+                    reason,
+                    "a gateway did not run a command"
+                );
+                self.refusal.get_or_insert(Error::Internal);
+            }
+            // What is not known broke on the way.
+            Kind::Caller | Kind::Limit | Kind::Unavailable | Kind::Internal => {
+                tracing::warn!(gateway = name, ?code, reason, "a gateway did not answer");
+                self.unanswered.push(name);
+            }
         }
     }
-}
 
-/// What a backend sees of a gateway's refusal; what it does not see is logged.
-fn refused(status: &Status) -> Error {
-    match gyre_rpc::kind(status.code()) {
-        Kind::Caller => Error::BadRequest,
-        Kind::Limit | Kind::Unavailable | Kind::Internal => {
-            tracing::warn!(code = ?status.code(), reason = status.message(), "a gateway did not run a command");
-            Error::Internal
+    /// The answers, if nobody is missing.
+    fn complete(mut self) -> Result<Vec<T>, Error> {
+        if let Some(refusal) = self.refusal {
+            return Err(refusal);
         }
+        if self.unanswered.is_empty() {
+            return Ok(self.answers);
+        }
+        self.unanswered.sort_unstable();
+        Err(Error::Unanswered(self.unanswered))
     }
 }

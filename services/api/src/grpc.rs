@@ -45,7 +45,7 @@ impl Grpc {
             Ok(result) => Ok(Ok(result)),
             Err(error) => match mode {
                 ErrorMode::Application => Ok(Err(error.to_message())),
-                ErrorMode::Transport => Err(status(error)),
+                ErrorMode::Transport => Err(status(&error)),
             },
         }
     }
@@ -83,7 +83,7 @@ macro_rules! define {
 for_each_method!(define);
 
 /// An error as a status: the error itself is its detail.
-fn status(error: Error) -> Status {
+fn status(error: &Error) -> Status {
     let detail = prost_types::Any {
         type_url: "type.googleapis.com/centrifugal.centrifugo.api.Error".to_owned(),
         value: error.to_message().encode_to_vec(),

@@ -18,7 +18,6 @@ use http::{HeaderValue, StatusCode, header};
 use self::body::BodyError;
 use crate::bearer::{self, Bearer};
 use crate::error::Error;
-use crate::keys::Keys;
 use crate::methods::{Method, MethodId, Methods, batch, for_each_method, rows};
 use crate::metrics::Protocol;
 use crate::mode;
@@ -27,7 +26,6 @@ use crate::mode;
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     pub(crate) methods: Arc<Methods>,
-    pub(crate) keys: Arc<Keys>,
     pub(crate) bearer: Option<Bearer>,
     pub(crate) mode: ErrorMode,
 }
@@ -84,13 +82,18 @@ impl Http {
     async fn serve(self, route: Route, request: Request) -> Response {
         let metrics = &self.methods.metrics;
         let (headers, query) = (request.headers(), request.uri().query());
-        if !self.keys.admit_http(headers, query)
+        if !self
+            .methods
+            .live
+            .load()
+            .http_keys
+            .admit_http(headers, query)
             && !bearer::admit(self.bearer.as_ref(), headers).await
         {
             let refusal = Error::Unauthorized;
             metrics.count_error(Protocol::Http, route.name(), refusal.label());
             tracing::debug!(method = route.name(), "a call without the key");
-            return error(refusal.http_status(), refusal, ErrorMode::Application);
+            return error(refusal.http_status(), &refusal, ErrorMode::Application);
         }
         let mode = mode::of_call(self.mode, request.headers());
         let body = match body::read(request.into_body()).await {
@@ -110,7 +113,7 @@ impl Http {
         };
         match answer {
             Ok(Answer::Done(json)) => ok(json),
-            Ok(Answer::Refused(error)) => refused(error, mode),
+            Ok(Answer::Refused(error)) => refused(&error, mode),
             Err(Unparsed) => {
                 metrics.count_error(Protocol::Http, route.name(), "unmarshal");
                 text(StatusCode::BAD_REQUEST, "Bad Request")
@@ -174,7 +177,7 @@ async fn call_batch(methods: &Methods, body: &Bytes) -> Result<Answer, Unparsed>
 }
 
 /// An error of a method.
-fn refused(refusal: Error, mode: ErrorMode) -> Response {
+fn refused(refusal: &Error, mode: ErrorMode) -> Response {
     match mode {
         ErrorMode::Application => error(StatusCode::OK, refusal, mode),
         ErrorMode::Transport => error(refusal.http_status(), refusal, mode),
@@ -182,7 +185,7 @@ fn refused(refusal: Error, mode: ErrorMode) -> Response {
 }
 
 /// An error as a body: in the envelope, or bare in the error mode `transport`.
-fn error(status: StatusCode, error: Error, mode: ErrorMode) -> Response {
+fn error(status: StatusCode, error: &Error, mode: ErrorMode) -> Response {
     let mut json = Vec::new();
     match mode {
         ErrorMode::Application => {
@@ -197,7 +200,11 @@ fn error(status: StatusCode, error: Error, mode: ErrorMode) -> Response {
 
 fn method_not_allowed() -> Response {
     let body = Error::BadRequest;
-    let mut response = error(StatusCode::METHOD_NOT_ALLOWED, body, ErrorMode::Application);
+    let mut response = error(
+        StatusCode::METHOD_NOT_ALLOWED,
+        &body,
+        ErrorMode::Application,
+    );
     response
         .headers_mut()
         .insert(header::ALLOW, HeaderValue::from_static("POST"));

@@ -15,14 +15,17 @@ mod gateways;
 mod grpc;
 mod http;
 mod keys;
+mod live;
 mod methods;
 mod metrics;
 mod mode;
+mod mount;
 mod service;
 mod swagger;
 
 #[cfg(test)]
 mod tests;
 
+pub use live::{Prepared, Reloader};
 pub use service::{Api, BuildError, Config, Deps};
 pub use swagger::swagger;

@@ -61,7 +61,7 @@ async fn api() -> Router {
         policy: Arc::new(rules.unwrap()),
         access: Access::in_memory(&Clock::start()).0,
         statuses: None,
-        gateways: gyre_rpc::local(nobody),
+        gateways: gyre_links::Directory::local("g", "g", gyre_rpc::local(nobody)),
         telemetry: Registry::new("gyre").unwrap(),
         clock: Clock::start(),
     };

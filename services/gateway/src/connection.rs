@@ -65,6 +65,8 @@ pub(crate) struct Driver<T> {
     /// The frame that is being looked at.
     commands: Option<Commands>,
     in_flight: Option<Box<FuturesUnordered<Later>>>,
+    /// Questions to the backend, which nobody waits for any more once the connection ends.
+    asking: Option<Box<FuturesUnordered<Later>>>,
     alarm: Alarm,
     /// Since when the socket takes nothing, and how much it had taken by then.
     stuck: Option<(Uptime, u64)>,
@@ -78,6 +80,7 @@ impl<T: Transport> Driver<T> {
             unread,
             commands: None,
             in_flight: None,
+            asking: None,
             alarm: Alarm::new(),
             stuck: None,
         }
@@ -124,16 +127,18 @@ impl<T: Transport> Driver<T> {
     }
 
     fn poll_completions(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
-        let Some(in_flight) = &mut self.in_flight else {
-            return false;
-        };
         let mut has_moved = false;
-        while let Poll::Ready(Some((ticket, completion))) = in_flight.poll_next_unpin(cx) {
-            self.parts.complete(ticket, completion, now);
-            has_moved = true;
-        }
-        if in_flight.is_empty() {
-            self.in_flight = None;
+        for running in [&mut self.in_flight, &mut self.asking] {
+            let Some(effects) = running else {
+                continue;
+            };
+            while let Poll::Ready(Some((ticket, completion))) = effects.poll_next_unpin(cx) {
+                self.parts.complete(ticket, completion, now);
+                has_moved = true;
+            }
+            if effects.is_empty() {
+                *running = None;
+            }
         }
         has_moved
     }
@@ -175,6 +180,9 @@ impl<T: Transport> Driver<T> {
         let parts = &mut self.parts;
         match item {
             Item::Delivery(id, prepared) => parts.session.handle_delivery(id, &prepared, now),
+            Item::StreamEnd(id, unsubscribe) => {
+                parts.session.handle_stream_end(id, unsubscribe);
+            }
             Item::Frame(frame) => self.unread.insert(0, frame),
             Item::Control(controlled) => {
                 let control = parts.context.expect(controlled.done);
@@ -204,6 +212,7 @@ impl<T: Transport> Driver<T> {
             self.parts.session.handle_disconnect(disconnect, now);
         }
         if signals.has(Signal::Timeout) {
+            self.parts.take_settings();
             self.alarm.fired(now.uptime);
             self.parts.session.handle_timeout(now);
             if self.stuck_until().is_some_and(|until| until <= now.uptime) {
@@ -270,6 +279,9 @@ impl<T: Transport> Driver<T> {
     /// turn has had its share of commands.
     fn settle(&mut self, now: Now) {
         self.start_effects(now);
+        if self.may_take_command() {
+            self.parts.take_settings();
+        }
         if !self.parts.transport.is_pending() {
             for _ in 0..limits::TURN_COMMANDS_MAX {
                 if !self.take_command(now) {
@@ -293,18 +305,25 @@ impl<T: Transport> Driver<T> {
     fn start_effects(&mut self, now: Now) {
         let parts = &mut self.parts;
         while let Some((ticket, effect)) = parts.session.poll_effect() {
-            let started = effects::start(&parts.node, &mut parts.context, ticket, effect);
-            match started {
+            let Parts {
+                node,
+                session,
+                context,
+                ..
+            } = parts;
+            let (mut later, running) = match effects::start(node, session, context, ticket, effect)
+            {
                 Started::Now(completion) => {
                     parts.complete(ticket, completion, now);
+                    continue;
                 }
-                Started::Later(mut later) => match (&mut later).now_or_never() {
-                    Some((ticket, completion)) => {
-                        parts.complete(ticket, completion, now);
-                    }
-                    None => self.in_flight.get_or_insert_default().push(later),
-                },
-                Started::Told => {}
+                Started::Later(later) => (later, &mut self.in_flight),
+                Started::Asking(later) => (later, &mut self.asking),
+                Started::Told => continue,
+            };
+            match (&mut later).now_or_never() {
+                Some((ticket, completion)) => parts.complete(ticket, completion, now),
+                None => running.get_or_insert_default().push(later),
             }
         }
     }
@@ -408,6 +427,8 @@ impl<T: Transport> Driver<T> {
             .cloned()
             .unwrap_or(Disconnect::CONNECTION_CLOSED);
         self.parts.context.handle.mailbox.close();
+        self.asking = None;
+        self.parts.context.hang_up();
         tracing::debug!(
             client = %self.parts.session.client(),
             code = disconnect.code,
@@ -452,12 +473,12 @@ async fn clean_up(
     let mut in_flight = in_flight.unwrap_or_default();
     loop {
         while let Some((ticket, effect)) = session.poll_effect() {
-            match effects::start(node, &mut context, ticket, effect) {
+            match effects::start(node, &session, &mut context, ticket, effect) {
                 Started::Now(completion) => {
                     session.handle_completion(ticket, completion, node.clock.now());
                 }
                 Started::Later(later) => in_flight.push(later),
-                Started::Told => {}
+                Started::Asking(_) | Started::Told => {}
             }
         }
         context.observe(node, &mut session);
@@ -474,6 +495,14 @@ impl<T: Transport> Parts<T> {
     fn complete(&mut self, ticket: Ticket, completion: Completion, now: Now) {
         let admitted = revocation::admit(&self.node, &self.context.handle, completion);
         self.session.handle_completion(ticket, admitted, now);
+    }
+
+    /// Gives the session what a reload has changed.
+    fn take_settings(&mut self) {
+        let live = self.node.live.load();
+        if !Arc::ptr_eq(self.session.settings(), &live.settings) {
+            self.session.handle_settings(Arc::clone(&live.settings));
+        }
     }
 
     fn write(&mut self) -> std::io::Result<()> {

@@ -2,8 +2,8 @@
 //!
 //! | module | what |
 //! |---|---|
-//! | `service` | [`Gateway`]: build, run |
-//! | `endpoint`, `streams` | an HTTP request becomes a connection |
+//! | `service`, `mount` | [`Gateway`]: build, serve, run |
+//! | `endpoint`, `streams`, `grpc` | a request becomes a connection |
 //! | `opening` | what a connection is made of |
 //! | `transport` | how frames travel, one file each |
 //! | `emulation` | commands of clients whose transport only goes down |
@@ -30,11 +30,14 @@ mod effects;
 mod emulation;
 mod endpoint;
 mod endpoints;
+mod grpc;
 mod handle;
 mod http;
 mod inlet;
+mod live;
 pub mod mailbox;
 mod metrics;
+mod mount;
 mod node;
 mod online;
 mod opening;
@@ -48,4 +51,5 @@ pub mod wheel;
 
 pub use control::Commands;
 pub use inlet::Delivery;
+pub use live::{Prepared, Reloader};
 pub use service::{BuildError, Deps, Gateway};

@@ -13,7 +13,8 @@ use std::path::Path;
 use clap::ArgMatches;
 use gyre_runtime::process::Status;
 
-use crate::cli::{Given, load};
+use gyre_boot::Given;
+use gyre_boot::command::load;
 
 /// Why a command did not do its work. Told on standard error.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +45,7 @@ impl Failure {
 /// The configuration as the server would read it; a file that was named has to be there.
 fn configuration(matches: &ArgMatches) -> Result<gyre_config::Config, Failure> {
     let given = Given {
-        path: matches.get_one(crate::cli::CONFIG).cloned(),
+        path: matches.get_one(gyre_boot::command::CONFIG).cloned(),
         flags: Vec::new(),
     };
     Ok(load(&given, given.path.is_some())?.config)

@@ -1,193 +1,56 @@
 //! How the suite is put together in one process: a straight line.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
-use axum::Router;
-use gyre_api::{Api, BuildError};
+use gyre_api::Api;
+use gyre_backend::Backends;
+use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
 use gyre_gateway::Gateway;
+use gyre_links::Directory;
 use gyre_policy::Policy;
-use gyre_runtime::layers::{CallKind, CallTracer, RequestCounter};
+use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
-use gyre_runtime::tls::Tls;
-use gyre_runtime::{Listeners, OnExit, Parts, admin};
-use gyre_store::{Access, OpenError};
-use gyre_telemetry::{Traces, VERSION};
-
-use crate::addresses::Addresses;
-use crate::paths::Paths;
-use crate::{paths, tls};
-
-/// The TLS of each address that has any.
-pub(crate) type Secured = Vec<(SocketAddr, Tls)>;
 
 /// Binds, builds and runs everything. Returns when everything runs.
-pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
-    let paths = paths::check(config).map_err(Failure::bad_configuration)?;
-    let at = Addresses::of(config).map_err(Failure::bad_configuration)?;
-    let secured = tls::of(config).map_err(Failure::bad_configuration)?;
-    let mut listeners = Listeners::bind(at.all(), &parts.registry).map_err(Failure::failed)?;
-    parts
-        .registry
-        .add_process(VERSION)
-        .map_err(Failure::failed)?;
-
+pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
+    let mut sites = Sites::bind(config, Role::Everything, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
     let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
     let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks)
         .map_err(Failure::failed)?;
-    let access = open_store(config, parts).await?;
+    let directory = Directory::open(&config.links, &engine.registry);
+    let directory = directory.map_err(Failure::bad_configuration)?;
+    let (access, _channels) = open_store(config, parts).await?;
     let statuses = gyre_engines::statuses(&config.user_status, &parts.clock);
+    let backends = Backends::build(config, parts, sites.traces());
+    let backends = backends.map_err(Failure::bad_configuration)?;
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,
         policy: Arc::clone(&policy),
+        backends,
         exclusions: Arc::clone(access.view()),
         statuses: statuses.clone(),
+        directory: directory.clone(),
     };
     let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
+    let own = gyre_rpc::local(gateway.server());
     let deps = gyre_api::Deps {
         engine,
         policy,
         access,
         statuses,
-        gateways: gyre_rpc::local(gateway.server()),
+        gateways: directory.with_own(&parts.identity.id, &parts.identity.name, own),
         telemetry: parts.registry.clone(),
         clock: parts.clock.clone(),
     };
-    let api = Api::build(&api_config(config), deps)
-        .await
-        .map_err(api_failure)?;
-
-    let tracer = tracer(config, parts)?;
-    let counter = RequestCounter::new(&parts.registry).map_err(Failure::failed)?;
-    let counted = |routes| {
-        if config.prometheus.instrument_http_handlers {
-            counter.around(routes)
-        } else {
-            routes
-        }
-    };
-    for intercept in gateway.intercepts() {
-        listeners.at(at.clients).intercept(intercept);
-    }
-    listeners.at(at.clients).route(counted(gateway.router()));
-    if let (Some(address), Some(routes)) = (at.http_api, api.http()) {
-        let routes = traced(tracer.as_ref(), routes, CallKind::Http);
-        listeners.at(address).route(counted(routes));
-    }
-    if let (Some(address), Some(services)) = (at.grpc_api, api.grpc()) {
-        let services = traced(tracer.as_ref(), services, CallKind::Grpc);
-        listeners.at(address).grpc(services);
-    }
-    for (address, routes) in operators(config, &at, &paths, parts) {
-        listeners.at(address).route(counted(routes));
-    }
-    let secured = secure(&mut listeners, secured, parts);
+    let advertised = gateway.mount(config, &mut sites)?;
+    Api::mount(config, deps, &mut sites, parts).await?;
+    sites.serve_operators(parts);
+    gateway.announce(&advertised).await;
     gateway.run(parts);
-    tell_callers_of_the_drain(api, parts);
-    listeners.run(parts).map_err(Failure::failed)?;
-    Ok(secured)
-}
-
-/// What operators ask, and where.
-fn operators(
-    config: &Config,
-    at: &Addresses,
-    paths: &Paths,
-    parts: &Parts,
-) -> Vec<(SocketAddr, Router)> {
-    let health = at
-        .health
-        .map(|address| (address, admin::health(&paths.health, parts)));
-    let prometheus = at
-        .prometheus
-        .map(|address| (address, admin::prometheus(&paths.prometheus, parts)));
-    let swagger = at.swagger.map(|address| {
-        let routes = gyre_api::swagger(&paths.swagger, &config.http_api.handler_prefix);
-        (address, routes)
-    });
-    [health, prometheus, swagger]
-        .into_iter()
-        .flatten()
-        .collect()
-}
-
-/// What traces calls of the server API, if anything does.
-fn tracer(config: &Config, parts: &Parts) -> Result<Option<CallTracer>, Failure> {
-    let options = &config.opentelemetry;
-    if !options.enabled || !options.api {
-        return Ok(None);
-    }
-    let traces = Traces::open(&parts.identity.id, VERSION).map_err(Failure::bad_configuration)?;
-    Ok(Some(CallTracer::new(traces, parts)))
-}
-
-fn traced(tracer: Option<&CallTracer>, routes: Router, kind: CallKind) -> Router {
-    match tracer {
-        Some(tracer) => tracer.around(routes, kind),
-        None => routes,
-    }
-}
-
-/// Speaks TLS where something is served and TLS is wanted.
-fn secure(
-    listeners: &mut Listeners,
-    mut secured: BTreeMap<SocketAddr, Tls>,
-    parts: &Parts,
-) -> Secured {
-    let served: Vec<SocketAddr> = listeners.addresses().map(|(given, _)| given).collect();
-    secured.retain(|address, _| served.contains(address));
-    for (address, tls) in &secured {
-        tls.watch(parts);
-        listeners.at(*address).tls(tls.clone());
-    }
-    secured.into_iter().collect()
-}
-
-/// Opens the tables of who is kept out; what writes them works to the last call.
-async fn open_store(config: &Config, parts: &Parts) -> Result<Access, Failure> {
-    let store = gyre_store::open(config, &parts.clock)
-        .await
-        .map_err(|error| match error {
-            OpenError::NoDatabase(_) => Failure::bad_configuration(error),
-            OpenError::Sqlite(_) | OpenError::Postgres(_) | OpenError::Load(_) => {
-                Failure::failed(error)
-            }
-        })?;
-    for keeper in store.keepers {
-        parts.tasks.spawn_background("store", keeper.run());
-    }
-    Ok(store.access)
-}
-
-/// Calls are answered to the last; callers that ask the health service go elsewhere before.
-fn tell_callers_of_the_drain(api: Api, parts: &Parts) {
-    let drain = parts.tasks.drain().clone();
-    parts.tasks.spawn("api", OnExit::Ignore, async move {
-        drain.draining().await;
-        api.drain().await;
-    });
-}
-
-fn api_config(config: &Config) -> gyre_api::Config {
-    gyre_api::Config {
-        http_api: config.http_api.clone(),
-        grpc_api: config.grpc_api.clone(),
-    }
-}
-
-fn api_failure(error: BuildError) -> Failure {
-    match error {
-        BuildError::GrpcWithoutKey | BuildError::JwksWithoutEndpoint | BuildError::JwksTls(_) => {
-            Failure::bad_configuration(error)
-        }
-        BuildError::Randomness | BuildError::Metrics(_) | BuildError::Reflection(_) => {
-            Failure::failed(error)
-        }
-    }
+    sites.run(parts)
 }

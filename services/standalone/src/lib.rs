@@ -5,11 +5,6 @@
 
 #![forbid(unsafe_code)]
 
-mod addresses;
 pub mod cli;
 mod commands;
 mod compose;
-mod paths;
-mod reload;
-mod serve;
-mod tls;

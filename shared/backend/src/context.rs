@@ -24,6 +24,20 @@ pub struct ClientContext {
     pub trace: HeaderMap,
 }
 
+impl ClientContext {
+    /// Whether it brought along nothing of it.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        let maps = [
+            &self.headers,
+            &self.emulated_headers,
+            &self.metadata,
+            &self.trace,
+        ];
+        maps.into_iter().all(HeaderMap::is_empty)
+    }
+}
+
 /// Which headers and metadata any proxy of the configuration asks for, in small letters.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Forwarded {

@@ -23,7 +23,7 @@ mod values;
 
 pub use flags::{Flag, Takes, flags};
 pub use listen::{AddressError, Endpoint};
-pub use load::{Loaded, Source, load};
+pub use load::{Loaded, Reloaded, Source, load, reloaded};
 pub use problem::{FileError, Origin, Problem, Problems, Warning};
 pub use sections::access::{TokenRevoke, UserBlock, UserTokensInvalidate};
 pub use sections::api::{GrpcApi, HttpApi};
@@ -39,6 +39,7 @@ pub use sections::process::{Drain, Node, Shutdown, UsageStats};
 pub use sections::proxy::{NamedProxy, Proxy};
 pub use sections::rpc::Rpc;
 pub use sections::storage::Storage;
+pub use sections::transports::grpc::{ClientGrpc, UniGrpc};
 pub use sections::transports::streams::{
     Emulation, HttpStream, Init, Sse, UniHttpStream, UniSse, UniWebSocket,
 };
@@ -88,6 +89,10 @@ options! {
         uni_sse: UniSse;
         /// Unidirectional HTTP streaming.
         uni_http_stream: UniHttpStream;
+        /// Unidirectional gRPC stream.
+        uni_grpc: UniGrpc;
+        /// Bidirectional gRPC stream.
+        client_grpc: ClientGrpc;
         /// An endpoint that warms connections up.
         init: Init;
         /// Health endpoint.

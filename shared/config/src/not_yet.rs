@@ -212,7 +212,7 @@ mod tests {
     fn blocks_are_taken_in() {
         let table = NotYet::read();
         for path in [
-            "uni_grpc.tls.cert_pem",
+            "analytics.rpc.tls.cert_pem",
             "engine.redis.sentinel_tls.server_name",
             "broker.nats.raw_mode.prefix",
             "client.proxy.connect.http.use_fast_client",
@@ -228,9 +228,9 @@ mod tests {
             };
             assert_eq!(table.find(path), Some(found), "{path}");
         }
-        assert_eq!(table.find("uni_grpc"), Some(Known::Section));
+        assert_eq!(table.find("analytics.rpc"), Some(Known::Section));
         assert_eq!(table.find("uni_ss"), None);
-        assert_eq!(table.find("uni_grpc.tls.certificate"), None);
+        assert_eq!(table.find("analytics.rpc.tls.certificate"), None);
     }
 
     #[test]

@@ -207,6 +207,8 @@ fn configurations_of_the_conformance_suites_load() -> Outcome {
         let text = tree
             .to_string()
             .replace("{port}", "18000")
+            .replace("\"{grpc_port}\"", "18001")
+            .replace("\"${uni_grpc_port}\"", "18001")
             .replace("${backend}", backend)
             .replace("${backend_grpc}", "127.0.0.1:18002")
             .replace("${backend_grpc_port}", "18002");

@@ -8,8 +8,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gyre_config::UserStatus;
 use gyre_config::engine::{Engine as Options, EngineType};
+use gyre_config::{Config, UserStatus};
 use gyre_engine::{Engine, Inlet, Statuses};
 use gyre_engine_memory::{MemoryEngine, MemoryStatuses, Swept};
 use gyre_runtime::{Clock, Tasks};
@@ -51,6 +51,25 @@ pub fn open<I: Inlet>(
             Ok(engine)
         }
     }
+}
+
+/// The engine keeps everything in one process, and the processes run apart.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "engine.type memory keeps publications within one process: use a shared engine, or gyre, which is everything in one process (links.without_bus lets them run anyway)"
+)]
+pub struct NoBus;
+
+/// Whether processes may run apart on the engine that the configuration names.
+///
+/// # Errors
+///
+/// [`NoBus`], unless `links.without_bus` says that this is meant.
+pub fn check_apart(config: &Config) -> Result<(), NoBus> {
+    if config.engine.r#type == EngineType::Memory && !config.links.without_bus {
+        return Err(NoBus);
+    }
+    Ok(())
 }
 
 /// Opens the statuses of section `user_status`; `None` if they are not kept.

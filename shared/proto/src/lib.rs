@@ -16,11 +16,22 @@ pub mod centrifugal {
         pub mod proxy {
             tonic::include_proto!("centrifugal.centrifugo.proxy");
         }
+        /// `proto/centrifugal/centrifugo/unistream/unistream.proto`
+        pub mod unistream {
+            tonic::include_proto!("centrifugal.centrifugo.unistream");
+        }
     }
 }
 
 /// Packages of our own.
 pub mod gyre {
+    /// Connections of clients.
+    pub mod client {
+        /// `proto/gyre/client/v1/client.proto`
+        pub mod v1 {
+            tonic::include_proto!("gyre.client.v1");
+        }
+    }
     /// Calls to gateways.
     pub mod gateway {
         /// `proto/gyre/gateway/v1/gateway.proto`
@@ -30,7 +41,8 @@ pub mod gyre {
     }
 }
 
-pub use centrifugal::centrifugo::{api, proxy};
+pub use centrifugal::centrifugo::{api, proxy, unistream};
+pub use gyre::client::v1 as client;
 pub use gyre::gateway::v1 as gateway;
 
 /// The encoded `FileDescriptorSet` of every file above, for reflection and for tests.

@@ -7,14 +7,20 @@
 //! ([`grpc_code`], [`http_status`], [`kind`]).
 //!
 //! What a newcomer would get wrong: a link has no deadline of its own until [`with_deadline`] gave it
-//! one.
+//! one, and shows no key until [`with_key`] gave it one.
 
 #![forbid(unsafe_code)]
 
+mod again;
 mod deadline;
 mod fault;
+mod key;
 mod link;
+mod remote;
 
+pub use again::repeated;
 pub use deadline::{time_allowed, with_deadline};
 pub use fault::{grpc_code, http_status, kind};
-pub use link::{Link, LinkError, local, remote};
+pub use key::{KeyError, LinkKey, Locked, with_key};
+pub use link::{Link, LinkError, local};
+pub use remote::{BadAddress, RemoteTls, host_and_port, remote};

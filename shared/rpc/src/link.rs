@@ -2,7 +2,6 @@ use std::convert::Infallible;
 
 use http::{Request, Response};
 use tonic::body::Body;
-use tonic::transport::Endpoint;
 use tower::util::BoxCloneSyncService;
 use tower::{BoxError, Service, ServiceExt};
 
@@ -30,18 +29,6 @@ where
     BoxCloneSyncService::new(server.map_err(|never| match never {}))
 }
 
-/// A link across the network. Connects with the first call and again after a connection was lost.
-///
-/// Must be called within a tokio runtime: the connection is driven by a task of its own.
-#[must_use]
-pub fn remote(endpoint: &Endpoint) -> Link {
-    BoxCloneSyncService::new(
-        endpoint
-            .connect_lazy()
-            .map_err(|error| LinkError(error.into())),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use gyre_proto::gateway::gateway_service_client::GatewayServiceClient;
@@ -56,9 +43,9 @@ mod tests {
         use gyre_proto::gateway::gateway_service_server::{GatewayService, GatewayServiceServer};
         use gyre_proto::gateway::{
             ChannelsRequest, ChannelsResponse, ConnectionsRequest, ConnectionsResponse,
-            DisconnectRequest, DisconnectResponse, InfoRequest, InfoResponse, RefreshRequest,
-            RefreshResponse, RevokeRequest, RevokeResponse, SubscribeRequest, SubscribeResponse,
-            UnsubscribeRequest, UnsubscribeResponse,
+            DisconnectRequest, DisconnectResponse, EmulateRequest, EmulateResponse, InfoRequest,
+            InfoResponse, RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse,
+            SubscribeRequest, SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
         };
         use tonic::{Request, Response, Result, Status};
 
@@ -80,6 +67,13 @@ mod tests {
 
             async fn info(&self, _request: Request<InfoRequest>) -> Result<Response<InfoResponse>> {
                 std::future::pending().await
+            }
+
+            async fn emulate(
+                &self,
+                _request: Request<EmulateRequest>,
+            ) -> Result<Response<EmulateResponse>> {
+                Err(Status::unimplemented("fake"))
             }
 
             async fn revoke(
@@ -162,8 +156,8 @@ mod tests {
         let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).unwrap();
-        let mut client = GatewayServiceClient::new(remote(&endpoint));
+        let link = crate::remote(&address.to_string(), None).unwrap();
+        let mut client = GatewayServiceClient::new(link);
         let status = client.info(InfoRequest {}).await.unwrap_err();
         assert_eq!(status.code(), tonic::Code::Unavailable);
         assert_eq!(crate::kind(status.code()), gyre_types::Kind::Unavailable);

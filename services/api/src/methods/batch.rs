@@ -31,12 +31,12 @@ macro_rules! define {
         impl Methods {
             async fn answer(&self, protocol: Protocol, command: Option<Command>) -> Reply {
                 let Some(command) = command else {
-                    return refused(Error::BadRequest);
+                    return refused(&Error::BadRequest);
                 };
                 $(if let Some(request) = command.$name {
                     return self.answer_with::<rows::$method>(protocol, *request).await;
                 })*
-                refused(Error::NotFound)
+                refused(&Error::NotFound)
             }
         }
     };
@@ -48,12 +48,12 @@ impl Methods {
     async fn answer_with<M: Method>(&self, protocol: Protocol, request: M::Request) -> Reply {
         match self.call::<M>(protocol, request).await {
             Ok(result) => M::reply(result),
-            Err(error) => refused(error),
+            Err(error) => refused(&error),
         }
     }
 }
 
-fn refused(error: Error) -> Reply {
+fn refused(error: &Error) -> Reply {
     Reply {
         error: Some(Box::new(error.to_message())),
         ..Reply::default()

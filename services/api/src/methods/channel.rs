@@ -98,11 +98,11 @@ impl<'a> SharedData<'a> {
     /// Checks that the data has the form that the channel's namespace wants.
     pub(super) fn check(&mut self, channel: &Channel<'a>) -> Result<(), Error> {
         let namespace = channel.rules.namespace();
-        match self.last {
-            Some((checked, outcome)) if checked == namespace => outcome,
+        match &self.last {
+            Some((checked, outcome)) if *checked == namespace => outcome.clone(),
             _ => {
                 let outcome = channel.check_data(self.data);
-                self.last = Some((namespace, outcome));
+                self.last = Some((namespace, outcome.clone()));
                 outcome
             }
         }

@@ -4,6 +4,5 @@ use super::Methods;
 use crate::error::Error;
 
 pub(super) async fn run(methods: &Methods, _request: InfoRequest) -> Result<InfoResult, Error> {
-    let nodes = methods.gateways.info().await?;
-    Ok(InfoResult { nodes })
+    methods.gateways.info().await
 }

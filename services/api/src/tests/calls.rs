@@ -38,15 +38,35 @@ async fn a_call_ends_when_its_caller_waits_no_longer() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_gateway_that_does_not_answer_is_an_error_of_ours() {
+async fn a_gateway_that_does_not_answer_is_named() {
     let world = World::new().await;
     let started = tokio::time::Instant::now();
     let answer = world.post("/api/connections", r#"{"user":"slow"}"#).await;
     assert_eq!(
         answer.1,
-        r#"{"error":{"code":100,"message":"internal server error"}}"#
+        r#"{"error":{"code":151,"message":"some gateways did not answer","unanswered":["g"]}}"#
     );
     assert_eq!(started.elapsed().as_secs(), 10);
+}
+
+#[tokio::test]
+async fn the_gateways_that_answer_do_what_was_asked_of_all() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let gone = free.local_addr().unwrap().to_string();
+    drop(free);
+    let world = World::beside(&gone).await;
+    let answer = world.post("/api/disconnect", r#"{"user":"ann"}"#).await;
+    assert_eq!(
+        answer.1,
+        format!(
+            r#"{{"error":{{"code":151,"message":"some gateways did not answer","unanswered":["{gone}"]}}}}"#
+        )
+    );
+    let log = world.fake.take_log();
+    assert_eq!(log.len(), 1, "{log:?}");
+    let answer = world.post("/api/info", "{}").await;
+    let end = format!(r#"],"unanswered":["{gone}"]}}}}"#);
+    assert!(answer.1.ends_with(&end), "{}", answer.1);
 }
 
 #[tokio::test]

@@ -40,7 +40,7 @@ async fn post(world: &World, method: &str, body: &str, mode: Option<&str>) -> (S
         .await
 }
 
-fn bare(error: Error) -> String {
+fn bare(error: &Error) -> String {
     format!(
         r#"{{"code":{},"message":"{}"}}"#,
         error.code(),
@@ -52,7 +52,7 @@ fn bare(error: Error) -> String {
 async fn http_tells_errors_in_the_body_or_by_the_status() {
     let world = World::new().await;
     for (error, method, body) in CALLS {
-        let enveloped = format!(r#"{{"error":{}}}"#, bare(*error));
+        let enveloped = format!(r#"{{"error":{}}}"#, bare(error));
         for mode in [None, Some("Transport"), Some("")] {
             let answer = post(&world, method, body, mode).await;
             assert_eq!(
@@ -62,7 +62,7 @@ async fn http_tells_errors_in_the_body_or_by_the_status() {
             );
         }
         let answer = post(&world, method, body, Some("transport")).await;
-        assert_eq!(answer, (error.http_status(), bare(*error)), "{method}");
+        assert_eq!(answer, (error.http_status(), bare(error)), "{method}");
     }
 }
 
@@ -72,7 +72,7 @@ async fn grpc_tells_errors_in_the_message_or_by_the_status() {
     let key = ("authorization", "apikey grpc-key");
     for (error, method, body) in CALLS {
         let answer = world.grpc(method, body, &[key]).await.unwrap();
-        assert_eq!(answer, format!(r#"{{"error":{}}}"#, bare(*error)));
+        assert_eq!(answer, format!(r#"{{"error":{}}}"#, bare(error)));
 
         let asked = [key, ("x-centrifugo-error-mode", "transport")];
         let status = world.grpc(method, body, &asked).await.unwrap_err();
@@ -97,7 +97,7 @@ async fn a_call_cannot_switch_the_configured_mode_off() {
     let world = World::with(&config).await.unwrap();
     for mode in [None, Some("application"), Some("")] {
         let answer = post(&world, "publish", "{}", mode).await;
-        assert_eq!(answer, (StatusCode::BAD_REQUEST, bare(Error::BadRequest)));
+        assert_eq!(answer, (StatusCode::BAD_REQUEST, bare(&Error::BadRequest)));
     }
     let metadata = [
         ("authorization", "apikey grpc-key"),
@@ -111,7 +111,7 @@ async fn a_call_cannot_switch_the_configured_mode_off() {
 async fn inner_errors_stay_inside_and_legacy_knows_no_mode() {
     let world = World::new().await;
     let transport = Some("transport");
-    let inner = format!(r#"{{"error":{}}}"#, bare(Error::UnknownChannel));
+    let inner = format!(r#"{{"error":{}}}"#, bare(&Error::UnknownChannel));
     let answer = post(
         &world,
         "broadcast",

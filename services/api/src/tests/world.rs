@@ -6,9 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::{Body, Bytes, to_bytes};
 use gyre_config::channel::{DataFormat, Namespace, Options, SubscriptionType};
-use gyre_config::{Channel, Client, Millis, Rpc, Secret};
+use gyre_config::{Channel, Client, Links, Millis, Rpc, Secret};
 use gyre_engine::Statuses;
 use gyre_engine_memory::MemoryStatuses;
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_proto::api::centrifugo_api_client::CentrifugoApiClient;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
@@ -74,11 +75,30 @@ impl World {
         Self::build(config, Some(Arc::new(statuses()))).await
     }
 
+    /// A world in which a second gateway is said to be at this address.
+    pub(super) async fn beside(address: &str) -> Self {
+        let links = Links {
+            gateways: vec![address.to_owned()],
+            ..Links::default()
+        };
+        Self::linked(&config(), None, &links).await.unwrap()
+    }
+
     async fn build(
         config: &Config,
         statuses: Option<Arc<dyn Statuses>>,
     ) -> Result<Self, BuildError> {
+        Self::linked(config, statuses, &Links::default()).await
+    }
+
+    async fn linked(
+        config: &Config,
+        statuses: Option<Arc<dyn Statuses>>,
+        links: &Links,
+    ) -> Result<Self, BuildError> {
         let fake = Fake::default();
+        let own = gyre_rpc::local(GatewayServiceServer::new(fake.clone()));
+        let directory = Directory::open(links, &fake.engine().registry).unwrap();
         let telemetry = Registry::new("gyre").unwrap();
         let policy = Policy::new(&channels(), &Client::default(), &Rpc::default()).unwrap();
         let deps = Deps {
@@ -86,7 +106,7 @@ impl World {
             policy: Arc::new(policy),
             access: access(),
             statuses,
-            gateways: gyre_rpc::local(GatewayServiceServer::new(fake.clone())),
+            gateways: directory.with_own("g", "g", own),
             telemetry: telemetry.clone(),
             clock: clock(),
         };

@@ -1,10 +1,9 @@
 use std::io::{self, Write};
 
+use gyre_boot::Given;
+use gyre_boot::command::load;
 use gyre_config::Warning;
 use gyre_runtime::process::Status;
-
-use crate::cli::{Given, load};
-use crate::{paths, tls};
 
 /// Reads the configuration and tells everything that is wrong with it. A file that was named has to
 /// be there.
@@ -24,12 +23,8 @@ fn check(given: &Given, is_strict: bool, out: &mut dyn Write) -> io::Result<Stat
         }
     };
     let mut status = tell(&loaded.warnings, is_strict, out)?;
-    if let Err(clash) = paths::check(&loaded.config) {
-        writeln!(out, "error: {clash}")?;
-        status = Status::BadConfiguration;
-    }
-    if let Err(unusable) = tls::of(&loaded.config) {
-        writeln!(out, "error: {unusable}")?;
+    for problem in gyre_boot::check(&loaded.config) {
+        writeln!(out, "error: {problem}")?;
         status = Status::BadConfiguration;
     }
     if status == Status::Clean {

@@ -8,7 +8,7 @@ use gyre_config::document::{Format, Listed, text, variables};
 use gyre_config::{Config, Source};
 
 use super::{Failure, write_new};
-use crate::cli::CONFIG;
+use gyre_boot::command::CONFIG;
 
 const BASE: &str = "base";
 const DRY_RUN: &str = "dry-run";

@@ -36,7 +36,7 @@ pub(crate) fn print(out: &mut dyn Write) -> Result<(), Failure> {
     let parts = Parts::new(registry, Identity::new("metricsdoc", VERSION));
     process::rehearse(&parts, async |parts: &Parts| {
         compose::start(&config, parts).await?;
-        crate::serve::version(parts)?;
+        gyre_boot::version(parts)?;
         Ok(())
     })
     .map_err(|failure| told(&*failure.error))?;

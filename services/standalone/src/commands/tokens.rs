@@ -13,7 +13,7 @@ use gyre_types::UnixSeconds;
 use serde_json::{Map, Value};
 
 use super::{Failure, configuration};
-use crate::cli::config;
+use gyre_boot::command::config;
 
 const USER: &str = "user";
 const CHANNEL: &str = "channel";

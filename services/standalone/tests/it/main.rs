@@ -1,8 +1,11 @@
 //! The real binary: how it starts, what it answers, how it ends.
 
 mod access;
+mod apart;
+mod reload;
 mod server;
 mod sockets;
+mod streams;
 mod websocket;
 
 use std::error::Error;

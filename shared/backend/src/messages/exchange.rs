@@ -54,11 +54,11 @@ macro_rules! exchanges {
 
 exchanges! {
     Connect "Connect" ConnectRequest ConnectResponse ConnectResult (error, disconnect);
-    Refresh "Refresh" RefreshRequest RefreshResponse RefreshResult (error, disconnect);
+    Refresh "Refresh" RefreshRequest RefreshResponse RefreshResult ();
     Subscribe "Subscribe" SubscribeRequest SubscribeResponse SubscribeResult (error, disconnect);
     Publish "Publish" PublishRequest PublishResponse PublishResult (error, disconnect);
     Rpc "RPC" RpcRequest RpcResponse RpcResult (error, disconnect);
-    SubRefresh "SubRefresh" SubRefreshRequest SubRefreshResponse SubRefreshResult (error, disconnect);
+    SubRefresh "SubRefresh" SubRefreshRequest SubRefreshResponse SubRefreshResult ();
     MapPublish "MapPublish" MapPublishRequest MapPublishResponse MapPublishResult (error, disconnect);
     MapRemove "MapRemove" MapRemoveRequest MapRemoveResponse MapRemoveResult (error, disconnect);
     SharedPollRefresh "SharedPollRefresh"

@@ -33,9 +33,11 @@ pub(crate) trait Plain {
 }
 
 macro_rules! requests {
-    ($($request:ident: $($data:ident)? $(, $meta:ident)?;)*) => {$(
+    ($($request:ident $(($encoding:ident))?: $($data:ident)? $(, $meta:ident)?;)*) => {$(
         impl Request for pb::$request {
             fn form(&mut self, _form: Form) {
+                $(let encoding = if _form.is_binary { "binary" } else { "json" };
+                encoding.clone_into(&mut self.$encoding);)?
                 $(if _form.is_binary {
                     self.b64data = STANDARD.encode(&std::mem::take(&mut self.$data));
                 })?
@@ -48,14 +50,14 @@ macro_rules! requests {
 }
 
 requests! {
-    ConnectRequest: data;
-    RefreshRequest: , meta;
-    SubscribeRequest: data, meta;
-    PublishRequest: data, meta;
-    RpcRequest: data, meta;
-    SubRefreshRequest: , meta;
-    MapPublishRequest: data, meta;
-    MapRemoveRequest: , meta;
+    ConnectRequest (encoding): data;
+    RefreshRequest (encoding): , meta;
+    SubscribeRequest (encoding): data, meta;
+    PublishRequest (encoding): data, meta;
+    RpcRequest (encoding): data, meta;
+    SubRefreshRequest (encoding): , meta;
+    MapPublishRequest (encoding): data, meta;
+    MapRemoveRequest (encoding): , meta;
     SharedPollRefreshRequest:;
     NotifyCacheEmptyRequest:;
     NotifyChannelStateRequest:;

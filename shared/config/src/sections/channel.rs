@@ -147,6 +147,16 @@ options! {
         subscribe_stream_proxy_name: String = "default".to_owned();
         /// Sends publications of the client to the stream.
         subscribe_stream_proxy_bidirectional: bool;
+        /// Asks the application backend to fill the channel when a subscriber that recovers in mode
+        /// `cache` finds nothing in it.
+        cache_empty_proxy_enabled: bool;
+        /// Which of `proxies` is asked to fill it; `default` is `channel.proxy.cache_empty`.
+        cache_empty_proxy_name: String = "default".to_owned();
+        /// Tells the application backend when the channel gets its first subscriber, and when it has
+        /// lost its last.
+        state_proxy_enabled: bool;
+        /// Which of `proxies` is told; `default` is `channel.proxy.state`.
+        state_proxy_name: String = "default".to_owned();
         /// What a subscription to these channels is.
         subscription_type: SubscriptionType = SubscriptionType::Stream;
         /// Options of map channels.

@@ -85,7 +85,7 @@ options! {
         /// Public key of RS256, RS384, RS512, PS256, PS384 and PS512 tokens, of 2048 bits or more:
         /// PEM as text, as base64 of the text, or the path of a file with it.
         rsa_public_key: String;
-        /// Public key of ES256 (curve P-256) or ES384 (curve P-384) tokens: PEM as text, as base64 of
+        /// Public key of ES256 (curve P-256), ES384 (P-384) or ES512 (P-521) tokens: PEM as text, as base64 of
         /// the text, or the path of a file with it.
         ecdsa_public_key: String;
         /// URL of a JSON web key set. If given, other keys are ignored. `{{name}}` in it stands for

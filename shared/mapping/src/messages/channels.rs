@@ -15,7 +15,7 @@ messages! {
     HistoryRemoveResult {}
     HistoryRemoveResponse { error, result }
     InfoRequest {}
-    InfoResult { nodes }
+    InfoResult { nodes, unanswered }
     InfoResponse { error, result }
     NodeResult {
         uid always, name always, version always, num_clients always, num_users always,

@@ -1,7 +1,7 @@
 use gyre_proto::api::*;
 
 messages! {
-    Error { code, message }
+    Error { code, message, unanswered }
     StreamPosition { offset, epoch }
     ClientInfo { user always, client always, conn_info, chan_info }
     FilterNode { op, key, cmp, val, vals, nodes }

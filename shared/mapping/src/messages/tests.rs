@@ -310,8 +310,11 @@ fn numbers_are_numbers_and_payloads_are_json() {
         ..NodeResult::default()
     };
     assert!(
-        printed(&InfoResult { nodes: vec![node] })
-            .contains(r#""metrics":{"interval":60,"items":{"x":0.5,"y":0}}"#)
+        printed(&InfoResult {
+            nodes: vec![node],
+            unanswered: Vec::new(),
+        })
+        .contains(r#""metrics":{"interval":60,"items":{"x":0.5,"y":0}}"#)
     );
 }
 
@@ -338,6 +341,7 @@ fn replies_hold_the_result_without_an_envelope() {
     let error = Error {
         code: 102,
         message: "unknown channel".into(),
+        unanswered: Vec::new(),
     };
     let replies = vec![
         Reply {

@@ -6,28 +6,36 @@ const READY: &str = "/ready";
 
 /// Why the configured paths cannot be served.
 #[derive(Debug, Eq, PartialEq, thiserror::Error)]
-pub(crate) enum Clash {
+pub enum Clash {
     /// Not a path at all.
     #[error("{option}: {reason}")]
     Bad {
+        /// Which endpoint's.
         option: &'static str,
+        /// What is wrong with it.
         reason: BadPath,
     },
     /// Two endpoints want the same.
     #[error("{option} is {path:?}, where {other} is served")]
     Taken {
+        /// Which endpoint.
         option: &'static str,
+        /// What it wants.
         path: String,
+        /// Who has it.
         other: &'static str,
     },
 }
 
 /// Paths of the endpoints that are on.
-#[derive(Debug)]
-pub(crate) struct Paths {
-    pub(crate) health: String,
-    pub(crate) prometheus: String,
-    pub(crate) swagger: String,
+#[derive(Clone, Debug)]
+pub struct Paths {
+    /// Of health.
+    pub health: String,
+    /// Of metrics.
+    pub prometheus: String,
+    /// Of the page to try the server API.
+    pub swagger: String,
 }
 
 /// The paths of this configuration, none of which is wanted twice.

@@ -10,16 +10,23 @@ use gyre_telemetry::logs::{self, FATAL, Level};
 use gyre_telemetry::{Registry, VERSION};
 use prometheus::IntGauge;
 
-use crate::cli::{Given, load};
-use crate::compose;
+use crate::command::{Given, load};
+use crate::links::{self, Links};
 use crate::reload::Reloader;
+use crate::{Role, Running};
 
 /// Where the system says what this machine is called.
 const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
 
-/// Serves until it is told to stop.
-pub(crate) fn run(given: &Given) -> ExitCode {
-    let Loaded { config, warnings } = match load(given, false) {
+/// Reads the configuration, starts with it, and serves until the process is told to stop.
+pub fn serve<F>(given: &Given, role: Role, start: F) -> ExitCode
+where
+    F: AsyncFnOnce(&Config, &Parts) -> Result<Running, Failure>,
+{
+    let Loaded {
+        mut config,
+        warnings,
+    } = match load(given, false) {
         Ok(loaded) => loaded,
         Err(problems) => return refuse(&problems),
     };
@@ -28,6 +35,11 @@ pub(crate) fn run(given: &Given) -> ExitCode {
         Err(error) => return refuse_for(&error),
     };
     warn(&warnings);
+    if links::settle(&mut config, role) == Links::Missing {
+        tracing::warn!(
+            "links.key is not set: commands of the server API reach connections of this process only"
+        );
+    }
     let registry = match Registry::new(&config.prometheus.namespace) {
         Ok(registry) => registry,
         Err(error) => return fatal(&error, Status::BadConfiguration),
@@ -39,12 +51,13 @@ pub(crate) fn run(given: &Given) -> ExitCode {
     }
     let timeout = config.shutdown.timeout.duration().unwrap_or_default();
     let code = process::run(&parts, timeout, async |parts: &Parts| {
-        let tls = compose::start(&config, parts).await?;
+        let running = start(&config, parts).await?;
         let reloader = Reloader {
             given: given.clone(),
+            role,
             config: config.clone(),
             levels,
-            tls,
+            running,
             version: version(parts)?,
         };
         reloader.run(parts);
@@ -57,7 +70,11 @@ pub(crate) fn run(given: &Given) -> ExitCode {
 }
 
 /// Counts how often the configuration took effect.
-pub(crate) fn version(parts: &Parts) -> Result<IntGauge, Failure> {
+///
+/// # Errors
+///
+/// The metric is there already.
+pub fn version(parts: &Parts) -> Result<IntGauge, Failure> {
     let version = parts.registry.gauge(
         "config_version",
         "How often the configuration took effect: 1 at the start, one more with each reload.",
@@ -115,7 +132,9 @@ fn option(path: &str) -> Option<&Path> {
     Some(Path::new(path)).filter(|_| !path.is_empty())
 }
 
-pub(crate) const fn level(config: &Config) -> Level {
+/// What goes to the log.
+#[must_use]
+pub const fn level(config: &Config) -> Level {
     match config.log.level {
         gyre_config::log::Level::None => Level::None,
         gyre_config::log::Level::Trace => Level::Trace,

@@ -4,27 +4,36 @@ use std::net::SocketAddr;
 use gyre_config::{AddressError, Config, Endpoint, tls};
 use gyre_runtime::tls::{Error, Source, Tls};
 
+use crate::addresses::Addresses;
+
 /// Why TLS cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum Unusable {
+pub enum Unusable {
     /// An address is none.
     #[error(transparent)]
     Address(#[from] AddressError),
     /// A certificate or key cannot be used.
     #[error("{section}.{source}")]
     Section {
+        /// Which section says so.
         section: &'static str,
+        /// What is wrong.
         source: Error,
     },
     /// One address, two wishes.
-    #[error(
-        "grpc_api.tls is not http_server.tls, and both are served on {0}, which has one TLS only"
-    )]
-    Clash(SocketAddr),
+    #[error("{section} is not {other}, and both are served on {address}, which has one TLS only")]
+    Clash {
+        /// One section.
+        section: &'static str,
+        /// The other.
+        other: &'static str,
+        /// Where both are served.
+        address: SocketAddr,
+    },
 }
 
 /// The TLS of each address that has any. Files are read here.
-pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
+pub(crate) fn of(config: &Config, at: &Addresses) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
     let http = &config.http_server;
     let clients = config.address_of(Endpoint::Clients)?;
     // Everything internal is where health is, or would be.
@@ -38,19 +47,33 @@ pub(crate) fn of(config: &Config) -> Result<BTreeMap<SocketAddr, Tls>, Unusable>
         }
     }
     let mut table = BTreeMap::new();
+    let mut sections = BTreeMap::new();
     for (address, section, tls) in wanted {
         if tls.enabled {
             table.insert(address, open(section, tls)?);
         }
+        sections.insert(address, (section, tls));
     }
-    if config.grpc_api.enabled && config.grpc_api.tls.enabled {
-        let address = config.address_of(Endpoint::GrpcApi)?;
-        let shares = [clients, internal].contains(&address);
-        if shares && config.grpc_api.tls != http.tls {
-            return Err(Unusable::Clash(address));
+    let grpc = [
+        (at.grpc_api, "grpc_api.tls", &config.grpc_api.tls),
+        (at.gateway_rpc, "gateway.rpc.tls", &config.gateway.rpc.tls),
+        (at.uni_grpc, "uni_grpc.tls", &config.uni_grpc.tls),
+        (at.client_grpc, "client_grpc.tls", &config.client_grpc.tls),
+    ];
+    for (address, section, tls) in grpc {
+        let Some(address) = address else {
+            continue;
+        };
+        let (other, known) = *sections.entry(address).or_insert((section, tls));
+        if tls.enabled && other != section && tls != known {
+            return Err(Unusable::Clash {
+                section,
+                other,
+                address,
+            });
         }
-        if !shares {
-            table.insert(address, open("grpc_api.tls", &config.grpc_api.tls)?);
+        if tls.enabled && other == section {
+            table.insert(address, open(section, tls)?);
         }
     }
     Ok(table)

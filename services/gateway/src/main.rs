@@ -1,0 +1,51 @@
+//! `gyre-gateway`: connections of clients in a process of their own.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use gyre_backend::Backends;
+use gyre_boot::{Role, Running, Sites, open_store};
+use gyre_config::Config;
+use gyre_gateway::{Deps, Gateway};
+use gyre_links::Directory;
+use gyre_policy::Policy;
+use gyre_runtime::Parts;
+use gyre_runtime::process::Failure;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    let about = "Holds connections of clients until it is told to stop; the server API is gyre-api";
+    gyre_boot::run("gyre-gateway", about, Role::Gateway, start)
+}
+
+/// Binds, builds and runs everything. Returns when everything runs.
+async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
+    gyre_engines::check_apart(config).map_err(Failure::bad_configuration)?;
+    let mut sites = Sites::bind(config, Role::Gateway, parts)?;
+    let policy = Policy::new(&config.channel, &config.client, &config.rpc);
+    let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
+    let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
+    let inlet = Arc::clone(&delivery);
+    let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks);
+    let engine = engine.map_err(Failure::failed)?;
+    let directory = Directory::open(&config.links, &engine.registry);
+    let backends = Backends::build(config, parts, sites.traces());
+    let (access, _channels) = open_store(config, parts).await?;
+    let deps = Deps {
+        directory: directory.map_err(Failure::bad_configuration)?,
+        engine,
+        backends: backends.map_err(Failure::bad_configuration)?,
+        delivery,
+        policy,
+        exclusions: Arc::clone(access.view()),
+        statuses: gyre_engines::statuses(&config.user_status, &parts.clock),
+    };
+    let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
+    let advertised = gateway.mount(config, &mut sites)?;
+    sites.serve_operators(parts);
+    gateway.announce(&advertised).await;
+    gateway.run(parts);
+    sites.run(parts)
+}
