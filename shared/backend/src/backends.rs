@@ -6,13 +6,13 @@ use gyre_config::Proxy as Options;
 use gyre_runtime::Parts;
 use gyre_telemetry::Traces;
 
-use crate::build;
 use crate::context::Forwarded;
 use crate::error::BuildError;
-use crate::event::Event;
-use crate::metrics::Metrics;
+use crate::messages::event::Event;
 use crate::observe::Reports;
+use crate::observe::metrics::Metrics;
 use crate::proxy::Proxy;
+use crate::proxy::build;
 
 /// Name of the proxy of an event that has no name of its own.
 const DEFAULT: &str = "default";

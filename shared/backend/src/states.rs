@@ -25,7 +25,7 @@ use self::recorder::Recorder;
 use self::table::Table;
 use self::teller::Teller;
 use crate::backends::Backends;
-use crate::event::Event;
+use crate::messages::event::Event;
 
 /// How long channels that were in use before a restart wait for their subscribers. 30 s: what clients
 /// take at most to come back.

@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::show;
-use crate::answer::Answer;
+use crate::messages::answer::Answer;
 use crate::proxy::Proxy;
 
 /// Wait after the first failure; each further one doubles it.
