@@ -84,7 +84,7 @@ impl Observer {
         let took = started.elapsed();
         metrics.ended(took, outcome.is_ok());
         match &outcome {
-            Ok(_) => tracing::debug!(%event, proxy = &*self.name, ?took, "backend answered"),
+            Ok(_) => tracing::trace!(%event, proxy = &*self.name, ?took, "backend answered"),
             Err(error) => self.failed(event, took, error),
         }
         outcome

@@ -34,6 +34,9 @@ const RETURN_TIME: Duration = Duration::from_secs(30);
 /// Channels read at once at start. 1000: a statement of some milliseconds.
 const PAGE_LEN: u32 = 1000;
 
+/// The one partition that there is within a process.
+const PARTITION: &str = "0";
+
 /// Why channel states cannot be told.
 #[derive(Debug, thiserror::Error)]
 pub enum StatesError {
@@ -100,14 +103,18 @@ impl ChannelStates {
             "channel_state_events_waiting",
             "Changes of channels that the application backend was not told yet.",
         )?;
-        let woken: Vec<Arc<Notify>> = Vec::new();
+        let lag = parts.registry.gauge_by(
+            "channel_state_events_queue_consuming_lag_milliseconds",
+            "How old the oldest change of a channel is that the application backend is told now.",
+            &["name", "partition"],
+        )?;
         let mut tasks = StateTasks {
             recorder: Recorder {
                 shared: Arc::clone(&states.shared),
                 outbox: Arc::clone(&outbox),
                 waiting_max: u64::try_from(options.queue_size).unwrap_or(u64::MAX),
                 waiting,
-                woken,
+                woken: Vec::new(),
             },
             tellers: Vec::new(),
         };
@@ -119,6 +126,8 @@ impl ChannelStates {
                 outbox: Arc::clone(&outbox),
                 batch_len: options.batch_size,
                 waiting: tasks.recorder.waiting.clone(),
+                lag: lag.with_label_values(&[proxy.name(), PARTITION]),
+                clock: parts.clock.clone(),
                 woken,
             });
         }
