@@ -84,6 +84,7 @@ fn serve() -> (SocketAddr, Parts) {
         delivery,
         policy: Arc::new(policy),
         backends: Backends::build(&config, &parts, None).unwrap(),
+        states: None,
         access: Access::in_memory(&parts.clock).0,
         statuses: None,
         directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),

@@ -173,6 +173,7 @@ fn serve(dialect: Dialect) -> Served {
         delivery: Arc::clone(&delivery),
         policy: policy(&config),
         backends: Backends::build(&config, &parts, None).unwrap(),
+        states: None,
         access: Access::in_memory(&parts.clock).0,
         statuses: None,
         directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),

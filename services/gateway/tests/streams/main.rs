@@ -37,6 +37,7 @@ impl Served {
             directory: Directory::open(&config.links, &engine.registry).unwrap(),
             engine,
             backends: Backends::build(config, &parts, None).unwrap(),
+            states: None,
             delivery: Arc::clone(&delivery),
             policy: Arc::new(policy),
             access: Access::in_memory(&parts.clock).0,

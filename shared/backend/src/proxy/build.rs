@@ -8,15 +8,15 @@ use http::Uri;
 
 use crate::error::BuildError;
 use crate::guard::Guard;
-use crate::notify::Misses;
+use crate::messages::payload::Form;
 use crate::observe::{Observer, Reports};
-use crate::payload::Form;
+use crate::proxy::notify::Misses;
 use crate::proxy::{Proxy, Wire};
-use crate::signature::Signer;
 use crate::wire::connector::{LinkLocal, check_literal};
 use crate::wire::grpc::Grpc;
 use crate::wire::headers::Headers;
 use crate::wire::http::Http;
+use crate::wire::signature::Signer;
 
 /// What carries the requests of an endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
