@@ -38,7 +38,7 @@ async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
         exclusions: Arc::clone(open_store(config, parts).await?.view()),
         statuses: gyre_engines::statuses(&config.user_status, &parts.clock),
     };
-    let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
+    let mut gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let advertised = gateway.mount(config, &mut sites)?;
     sites.serve_operators(parts);
     gateway.announce(&advertised).await;
