@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | `service`, `mount` | [`Gateway`]: build, serve, run |
-//! | `endpoint`, `streams`, `grpc` | a request becomes a connection |
+//! | `endpoint`, `streams`, `grpc`, `webtransport` | a request becomes a connection |
 //! | `opening` | what a connection is made of |
 //! | `transport` | how frames travel, one file each |
 //! | `emulation` | commands of clients whose transport only goes down |
@@ -49,6 +49,7 @@ mod states;
 mod streams;
 mod transport;
 pub mod websocket;
+mod webtransport;
 pub mod wheel;
 
 pub use control::Commands;

@@ -1,3 +1,4 @@
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,12 +6,14 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use gyre_auth::SetupError;
 use gyre_backend::{Backends, ChannelStates};
-use gyre_config::{ClientGrpc, Config, UniGrpc};
+use gyre_config::{ClientGrpc, Config, UniGrpc, WebTransport};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_rpc::{LinkKey, Locked};
+use gyre_runtime::process::Failure;
+use gyre_runtime::tls::Tls;
 use gyre_runtime::{Intercept, OnExit, Parts};
 use gyre_store::Access;
 use gyre_telemetry::metrics::Error as RegisterError;
@@ -29,6 +32,7 @@ use crate::node::Node;
 use crate::online::{self, Online};
 use crate::states::States;
 use crate::websocket;
+use crate::webtransport::Listening;
 use crate::wheel::Wheel;
 
 /// Pause before the registry is asked again. One second: an engine that is down says so in its log.
@@ -81,6 +85,7 @@ pub struct Gateway {
     commands: Commands,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
+    webtransport: Option<Listening>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -140,6 +145,7 @@ impl Gateway {
             shared,
             intercepts,
             router,
+            webtransport: None,
         })
     }
 
@@ -159,6 +165,21 @@ impl Gateway {
     #[must_use]
     pub fn client_grpc(&self, options: &ClientGrpc) -> Arc<dyn Intercept> {
         Arc::new(endpoints::client_grpc(options, &self.shared))
+    }
+
+    /// Has WebTransport served on a socket, with the certificates of the port for clients. Has to be
+    /// called within a tokio runtime.
+    pub(crate) fn listen_webtransport(
+        &mut self,
+        options: &WebTransport,
+        socket: UdpSocket,
+        tls: Tls,
+    ) -> Result<(), Failure> {
+        let endpoint = endpoints::webtransport(options, &self.shared);
+        let endpoint = endpoint.map_err(Failure::bad_configuration)?;
+        let listening = endpoint.listen(socket, tls).map_err(Failure::failed)?;
+        self.webtransport = Some(listening);
+        Ok(())
     }
 
     /// What clients ask beside their connections.
@@ -225,6 +246,10 @@ impl Gateway {
         if node.online.is_some() {
             let online = online::run(Arc::clone(&node));
             parts.tasks.spawn_background("online users", online);
+        }
+        if let Some(webtransport) = self.webtransport {
+            let serving = webtransport.run();
+            parts.tasks.spawn("accept", OnExit::Drain, serving);
         }
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {

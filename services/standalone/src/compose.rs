@@ -38,7 +38,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
         statuses: statuses.clone(),
         directory: directory.clone(),
     };
-    let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
+    let mut gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let own = gyre_rpc::local(gateway.server());
     let deps = gyre_api::Deps {
         engine,
