@@ -1,6 +1,6 @@
 //! How many connections this node takes, and how fast.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gyre_types::Uptime;
 use parking_lot::Mutex;
@@ -15,6 +15,8 @@ pub(crate) struct Admission {
     /// Connections at the same time; `None`: no limit.
     connections_max: Option<usize>,
     open: AtomicUsize,
+    /// The node hands its connections over and takes none any more.
+    is_closed: AtomicBool,
     rate: Option<Mutex<Bucket>>,
 }
 
@@ -23,6 +25,7 @@ impl Admission {
         Self {
             connections_max,
             open: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
             rate: per_second.map(|rate| Mutex::new(Bucket::new(rate))),
         }
     }
@@ -31,8 +34,11 @@ impl Admission {
     ///
     /// # Errors
     ///
-    /// [`Refused`] at one of the limits.
+    /// [`Refused`] at one of the limits, and when the node takes nobody any more.
     pub(crate) fn enter(&self, now: Uptime) -> Result<(), Refused> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Refused);
+        }
         if let Some(rate) = &self.rate
             && !rate.lock().take(now)
         {
@@ -44,6 +50,11 @@ impl Admission {
             return Err(Refused);
         }
         Ok(())
+    }
+
+    /// Lets nobody in from now on.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
     }
 
     /// Takes back what [`Self::enter`] counted.

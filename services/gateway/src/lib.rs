@@ -11,6 +11,7 @@
 //! | `effects` | what sessions ask for |
 //! | `inlet` | what the engine delivers |
 //! | `control` | what the API asks of connections |
+//! | `drain` | handing connections over to other gateways |
 //! | `revocation` | who is kept out |
 //! | `online` | when users were there |
 //! | `node` | what all connections have in common |
@@ -26,6 +27,7 @@ mod admission;
 mod connection;
 mod connections;
 mod control;
+mod drain;
 mod effects;
 mod emulation;
 mod endpoint;

@@ -4,11 +4,12 @@ use std::time::Duration;
 use gyre_auth::Verifier;
 use gyre_engine::Engine;
 use gyre_hub::Hub;
-use gyre_runtime::{Clock, Identity, Tasks};
+use gyre_runtime::{Clock, Identity, Leaving, Tasks};
 use gyre_session::Settings;
 use gyre_store::View;
 
 use crate::connections::Connections;
+use crate::drain::Progress;
 use crate::emulation::Sessions;
 use crate::handle::{Handle, Shared};
 use crate::metrics::Metrics;
@@ -37,6 +38,10 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
     pub(crate) identity: Arc<Identity>,
+    /// Whether the process shall go.
+    pub(crate) leaving: Leaving,
+    /// How far the handing over of connections is.
+    pub(crate) drain: Progress,
 }
 
 /// Options of the client section that are not a session's.

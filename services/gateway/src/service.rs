@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use crate::admission::Admission;
 use crate::connections::Connections;
 use crate::control::Commands;
+use crate::drain::{self, Pace, Progress};
 use crate::emulation::Sessions;
 use crate::endpoints::{self, Shared};
 use crate::inlet::Delivery;
@@ -66,6 +67,8 @@ pub enum BuildError {
 pub struct Gateway {
     node: Arc<Node>,
     commands: Commands,
+    admission: Arc<Admission>,
+    pace: Option<Pace>,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
 }
@@ -115,6 +118,8 @@ impl Gateway {
             metrics: Arc::clone(&deps.delivery.metrics),
             tasks: parts.tasks.clone(),
             identity: Arc::clone(&parts.identity),
+            leaving: parts.leaving.clone(),
+            drain: Progress::default(),
         });
         let shared = Shared {
             node: Arc::clone(&node),
@@ -128,6 +133,8 @@ impl Gateway {
         let router = endpoints::router(config, &shared)?;
         Ok(Self {
             commands: Commands::new(Arc::clone(&node)),
+            admission: shared.admission,
+            pace: Pace::of(config),
             node,
             intercepts,
             router,
@@ -189,6 +196,9 @@ impl Gateway {
             parts.tasks.spawn_background("online users", online);
         }
         let node = self.node;
+        let hold = parts.leaving.hold();
+        let paced = drain::run(Arc::clone(&node), self.admission, hold, self.pace);
+        parts.tasks.spawn("handing over", OnExit::Ignore, paced);
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {
             drain.draining().await;
@@ -226,6 +236,21 @@ fn gauges(node: &Arc<Node>, parts: &Parts) {
     add("node_num_subscriptions", "Subscriptions.", |node| {
         node.hub.counts().subscriptions
     });
+    add(
+        "gateway_draining",
+        "1 while connections are handed over to other gateways, and until the end.",
+        |node| usize::from(node.leaving.is_leaving()),
+    );
+    add(
+        "gateway_drain_told_connections",
+        "Connections that a paced drain has told to come back.",
+        |node| usize::try_from(node.drain.told()).unwrap_or(usize::MAX),
+    );
+    add(
+        "gateway_drain_cut_connections",
+        "Connections that were left when drain.timeout was over.",
+        |node| usize::try_from(node.drain.cut()).unwrap_or(usize::MAX),
+    );
 }
 
 /// When the process's clock stood at zero, on the timers' clock.
