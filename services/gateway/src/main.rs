@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use gyre_boot::{Role, Secured, Sites, open_store};
 use gyre_config::Config;
+use gyre_engines::Opened;
 use gyre_gateway::{Deps, Gateway};
 use gyre_policy::Policy;
 use gyre_runtime::Parts;
@@ -26,14 +27,14 @@ async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
     let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
-    let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks);
-    let engine = engine.map_err(Failure::failed)?;
+    let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
+    let Opened { engine, statuses } = opened.await?;
     let deps = Deps {
         engine,
         delivery,
         policy,
         exclusions: Arc::clone(open_store(config, parts).await?.view()),
-        statuses: gyre_engines::statuses(&config.user_status, &parts.clock),
+        statuses,
     };
     let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let advertised = gateway.mount(config, &mut sites)?;

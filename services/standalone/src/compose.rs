@@ -5,6 +5,7 @@ use std::sync::Arc;
 use gyre_api::Api;
 use gyre_boot::{Role, Secured, Sites, open_store};
 use gyre_config::Config;
+use gyre_engines::Opened;
 use gyre_gateway::Gateway;
 use gyre_links::Directory;
 use gyre_policy::Policy;
@@ -18,12 +19,11 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
     let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
-    let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks)
-        .map_err(Failure::failed)?;
+    let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
+    let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
     let access = open_store(config, parts).await?;
-    let statuses = gyre_engines::statuses(&config.user_status, &parts.clock);
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,

@@ -213,7 +213,7 @@ mod tests {
         let table = NotYet::read();
         for path in [
             "uni_grpc.tls.cert_pem",
-            "engine.redis.sentinel_tls.server_name",
+            "broker.redis.sentinel_tls.server_name",
             "broker.nats.raw_mode.prefix",
             "client.proxy.connect.http.tls.enabled",
             "proxies[].http.status_to_code_transforms[].to_error.code",
@@ -239,9 +239,9 @@ mod tests {
         let of = |bare| table.of_variable(bare);
         assert_eq!(of("PROXIES"), Some("proxies"));
         assert_eq!(of("PROXIES_A_B_ENDPOINT"), Some("proxies[].endpoint"));
-        assert_eq!(of("ENGINE_REDIS_ADDRESS"), Some("engine.redis.address"));
+        assert_eq!(of("BROKER_REDIS_ADDRESS"), Some("broker.redis.address"));
         assert_eq!(of("CONSUMERS_K_KAFKA_BROKERS"), Some("consumers[].kafka"));
         assert_eq!(of("PROXIES_ENDPOINT"), None);
-        assert_eq!(of("ENGINE_REDIS_ADRESS"), None);
+        assert_eq!(of("BROKER_REDIS_ADRESS"), None);
     }
 }

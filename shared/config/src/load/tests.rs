@@ -467,7 +467,7 @@ fn all_problems_come_at_once_and_without_secrets() {
         "client": {"token": "letmein", "ping_interval": 25, "allowed_origins": 7},
         "http_api": {"key": ["letmein"]},
         "websocket": {"compression_level": 12},
-        "engine": {"type": "redis"}
+        "engine": {"type": "nats"}
     }"#;
     let variables = [("CENTRIFUGO_CLIENT_INSECURE", "yes")];
     let lines = problems(read(json, &variables, &[("log.level", "loud")]));
@@ -479,7 +479,7 @@ fn all_problems_come_at_once_and_without_secrets() {
              to 65535",
             "log.level is \"loud\" in flag --log.level, expected \"none\" or \"trace\" or \"debug\" \
              or \"info\" or \"warn\" or \"error\" or \"fatal\"",
-            "engine.type is \"redis\" in file test.json, expected \"memory\"",
+            "engine.type is \"nats\" in file test.json, expected \"memory\" or \"redis\"",
             "client.allowed_origins is 7 in file test.json, expected a list of texts, or one text \
              with spaces between",
             "client.token is a text in file test.json, expected an object",
