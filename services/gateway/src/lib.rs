@@ -9,7 +9,7 @@
 //! | `emulation` | commands of clients whose transport only goes down |
 //! | `connection` | the driver: the only place where a session meets time and I/O |
 //! | `effects` | what sessions ask for |
-//! | `inlet` | what the engine delivers |
+//! | `inlet`, `repair` | what the engine delivers, and what it lost |
 //! | `control` | what the API asks of connections |
 //! | `drain` | handing connections over to other gateways |
 //! | `revocation` | who is kept out |
@@ -41,6 +41,7 @@ mod mount;
 mod node;
 mod online;
 mod opening;
+mod repair;
 mod revocation;
 pub mod scratch;
 mod service;

@@ -25,6 +25,7 @@ use crate::mailbox::Signal;
 use crate::metrics::Metrics;
 use crate::node::{Node, Options};
 use crate::online::{self, Online};
+use crate::repair::{self, Repairs};
 use crate::websocket::{self, Origins};
 use crate::wheel::Wheel;
 
@@ -67,6 +68,7 @@ pub enum BuildError {
 pub struct Gateway {
     node: Arc<Node>,
     commands: Commands,
+    delivery: Arc<Delivery>,
     admission: Arc<Admission>,
     pace: Option<Pace>,
     intercepts: Vec<Arc<dyn Intercept>>,
@@ -92,6 +94,7 @@ impl Gateway {
         Ok(Arc::new(Delivery {
             hub: Arc::default(),
             metrics,
+            repairs: Repairs::default(),
         }))
     }
 
@@ -133,6 +136,7 @@ impl Gateway {
         let router = endpoints::router(config, &shared)?;
         Ok(Self {
             commands: Commands::new(Arc::clone(&node)),
+            delivery: deps.delivery,
             admission: shared.admission,
             pace: Pace::of(config),
             node,
@@ -195,6 +199,8 @@ impl Gateway {
             let online = online::run(Arc::clone(&self.node));
             parts.tasks.spawn_background("online users", online);
         }
+        let repairs = repair::run(Arc::clone(&self.node), self.delivery);
+        parts.tasks.spawn_background("repairs", repairs);
         let node = self.node;
         let hold = parts.leaving.hold();
         let paced = drain::run(Arc::clone(&node), self.admission, hold, self.pace);

@@ -26,6 +26,9 @@ pub(super) async fn enter(node: &Node, handle: &Arc<Handle>, effect: Subscribe) 
     match outcome {
         Ok(history) => {
             node.metrics.actions.add_subscription.inc();
+            if let Some(history) = &history {
+                node.hub.note_top(&effect.channel, history.top.offset);
+            }
             Completion::Subscribed(Ok(Box::new(Subscribed {
                 channel: joined.channel,
                 slot: joined.slot,

@@ -10,6 +10,7 @@
 
 mod commands;
 mod describe;
+mod gaps;
 mod life;
 mod model;
 mod review;
