@@ -34,13 +34,13 @@ fn delivered(offset: u64) -> Delivered {
 }
 
 /// What an engine has after `since`.
-fn history(offsets: std::ops::RangeInclusive<u64>, top: u64) -> History {
+fn history(offsets: impl IntoIterator<Item = u64>, top: u64) -> History {
     History {
         top: Position {
             offset: top,
             epoch: epoch(),
         },
-        publications: offsets.map(publication).collect(),
+        publications: offsets.into_iter().map(publication).collect(),
     }
 }
 
@@ -104,7 +104,7 @@ fn what_was_lost_comes_before_what_came_after_it() {
 #[test]
 fn a_part_of_what_was_lost_helps_nobody() {
     let (delivery, handle) = subscribed();
-    for found in [history(2..=3, 9), history(5..=9, 9), history(1..=0, 9)] {
+    for found in [history(2..=3, 9), history(5..=9, 9), history([], 9)] {
         lose(&delivery);
         assert!(delivery.release(&channel(), Some((1, found))));
         assert_eq!(taken(&handle), ["top 9"]);
