@@ -44,6 +44,25 @@ def config():
     }
 
 
+def streams_config():
+    """A server whose clients connect over gRPC, both kinds of streams on one port."""
+    news = {
+        "name": "news", "presence": True, "history_size": 100, "history_ttl": "60s", "force_recovery": True,
+        "allow_subscribe_for_client": True, "allow_publish_for_subscriber": True, "allow_history_for_subscriber": True,
+    }
+    port = {"enabled": True, "address": "127.0.0.1", "port": free_port(), "max_receive_message_size": 65536}
+    return {
+        "http_server": {"address": "127.0.0.1"},
+        "health": {"enabled": True},
+        "log": {"level": "warn"},
+        "client": {"token": {"hmac_secret_key": SECRET}, "ping_interval": "1s", "pong_timeout": "900ms"},
+        "channel": {"namespaces": [news]},
+        "http_api": {"key": HTTP_KEY},
+        "uni_grpc": port,
+        "client_grpc": port,
+    }
+
+
 class User:
     """User 42, who is in `room:online` for as long as the block lasts, or the server lets it."""
 

@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 CLIENT = HERE / "client"
 sys.path.insert(0, str(CLIENT))
 
-from runner import report  # noqa: E402
+from runner import over, report  # noqa: E402
 from runner.backend import Backend  # noqa: E402
 from runner.server import Launcher  # noqa: E402
 from runner.suite import Suite, load, select  # noqa: E402
@@ -36,7 +36,7 @@ async def run(options, runs, jobs, servers, progress):
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), json_serialize=compact) as http:
         launcher = Launcher(options.server, CLIENT / "configs", ports, backend, http)
         try:
-            await Suite(launcher, jobs, servers, False, progress).run(runs)
+            await Suite(launcher, jobs, servers, False, progress, options.transport).run(runs)
         finally:
             launcher.clean_up()
             await backend.stop()
@@ -55,6 +55,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--server", required=True, metavar="COMMAND", help="e.g. 'gyre -c {config}'")
     parser.add_argument("--only", action="append", metavar="GLOB", help="run only cases whose id matches")
+    parser.add_argument("--transport", choices=["websocket", *over.OPTIONS], default="websocket",
+                        help="run the cases that are about no transport over this one")
     parser.add_argument("--skip-listed", action="store_true", help="do not run the listed cases")
     parser.add_argument("--listed-seconds", type=float, default=60, help="time for all listed cases (60)")
     parser.add_argument("--port-base", type=int, default=18100, help=f"first of {PORTS} local ports (18100)")
@@ -66,7 +68,9 @@ def main():
 
     not_yet = NotYet(CLIENT / "not-yet.txt")
     everything = select(load(CLIENT / "cases"), None, ["json", "protobuf"])
-    runs = select(load(CLIENT / "cases"), options.only, ["json", "protobuf"])
+    runs = select(load(CLIENT / "cases"), options.only, over.FORMATS.get(options.transport, ["json", "protobuf"]))
+    if options.transport != "websocket":
+        runs = [run for run in runs if over.applies(run.case, options.transport)]
     due = [run for run in runs if not not_yet.lists(run.case["id"], run.name)]
     listed = [run for run in runs if not_yet.lists(run.case["id"], run.name)]
 

@@ -83,6 +83,15 @@ def client_conformance():
     return [python, "tests/conformance/run_client.py", "--server", server()]
 
 
+def over(transport):
+    """The cases that are about no transport, over another one than WebSocket."""
+
+    def command():
+        return [*client_conformance(), "--transport", transport, "--skip-listed"]
+
+    return command
+
+
 def api_conformance():
     python = tools.venv("conformance-api", ROOT / "tests/conformance/api/requirements.txt")
     return [python, "tests/conformance/run_api.py", "--server", server()]
@@ -142,6 +151,9 @@ STEPS = {
     "autobahn": (autobahn, last_pair),
     "postgres": (postgres, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
+    "conformance-http-stream": (over("http_stream"), last_pair),
+    "conformance-sse": (over("sse"), last_pair),
+    "conformance-grpc": (over("grpc"), last_pair),
     "conformance-api": (api_conformance, last_pair),
     "sdk-js": (sdk_js, node_counts),
     "sdk-python": (sdk_python, pytest_counts),
@@ -153,7 +165,8 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "conformance-client", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
+    "test": [*FAST, "build", "autobahn", "postgres", "conformance-client",
+             "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
              "clients-python", "clients-go"],
 }
 

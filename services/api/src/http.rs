@@ -19,7 +19,6 @@ use http::{HeaderValue, StatusCode, header};
 use self::body::BodyError;
 use crate::bearer::{self, Bearer};
 use crate::error::Error;
-use crate::keys::Keys;
 use crate::methods::{Method, MethodId, Methods, batch, for_each_method, rows};
 use crate::metrics::Protocol;
 use crate::mode;
@@ -28,7 +27,6 @@ use crate::mode;
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     pub(crate) methods: Arc<Methods>,
-    pub(crate) keys: Arc<Keys>,
     pub(crate) bearer: Option<Bearer>,
     pub(crate) mode: ErrorMode,
 }
@@ -88,7 +86,12 @@ impl Http {
     async fn serve(self, route: Route, request: Request) -> Response {
         let metrics = &self.methods.metrics;
         let (headers, query) = (request.headers(), request.uri().query());
-        if !self.keys.admit_http(headers, query)
+        if !self
+            .methods
+            .live
+            .load()
+            .http_keys
+            .admit_http(headers, query)
             && !bearer::admit(self.bearer.as_ref(), headers).await
         {
             let refusal = Error::Unauthorized;

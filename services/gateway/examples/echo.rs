@@ -73,6 +73,7 @@ impl Echo {
         let Taken {
             mut stream,
             head,
+            responder,
             rest,
             ..
         } = connection;
@@ -84,10 +85,15 @@ impl Echo {
         };
         let accepted = match upgrade.accept(&self.origins, Compression::Deflate) {
             Ok(accepted) => accepted,
-            Err(refusal) => return stream.write_all(&refusal.response()).await,
+            Err(refusal) => {
+                let refused = refusal.response().map(drop);
+                return stream.write_all(&responder.begin(refused)).await;
+            }
         };
         let settings = Arc::clone(&self.settings);
-        let socket = WebSocket::accept(stream, &accepted, &rest, settings)?;
+        let head = responder.begin(accepted.response());
+        let compression = accepted.compression();
+        let socket = WebSocket::accept(stream, &head, compression, &rest, settings)?;
         echo(socket).await
     }
 }

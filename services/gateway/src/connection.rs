@@ -65,6 +65,8 @@ pub(crate) struct Driver<T> {
     /// The frame that is being looked at.
     commands: Option<Commands>,
     in_flight: Option<Box<FuturesUnordered<Later>>>,
+    /// Questions to the backend, which nobody waits for any more once the connection ends.
+    asking: Option<Box<FuturesUnordered<Later>>>,
     alarm: Alarm,
     /// Since when the socket takes nothing, and how much it had taken by then.
     stuck: Option<(Uptime, u64)>,
@@ -80,6 +82,7 @@ impl<T: Transport> Driver<T> {
             unread,
             commands: None,
             in_flight: None,
+            asking: None,
             alarm: Alarm::new(),
             stuck: None,
             is_leaving: false,
@@ -127,16 +130,18 @@ impl<T: Transport> Driver<T> {
     }
 
     fn poll_completions(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
-        let Some(in_flight) = &mut self.in_flight else {
-            return false;
-        };
         let mut has_moved = false;
-        while let Poll::Ready(Some((ticket, completion))) = in_flight.poll_next_unpin(cx) {
-            self.parts.complete(ticket, completion, now);
-            has_moved = true;
-        }
-        if in_flight.is_empty() {
-            self.in_flight = None;
+        for running in [&mut self.in_flight, &mut self.asking] {
+            let Some(effects) = running else {
+                continue;
+            };
+            while let Poll::Ready(Some((ticket, completion))) = effects.poll_next_unpin(cx) {
+                self.parts.complete(ticket, completion, now);
+                has_moved = true;
+            }
+            if effects.is_empty() {
+                *running = None;
+            }
         }
         has_moved
     }
@@ -181,6 +186,9 @@ impl<T: Transport> Driver<T> {
         let parts = &mut self.parts;
         match item {
             Item::Delivery(id, prepared) => parts.session.handle_delivery(id, &prepared, now),
+            Item::StreamEnd(id, unsubscribe) => {
+                parts.session.handle_stream_end(id, unsubscribe);
+            }
             Item::Frame(frame) => self.unread.insert(0, frame),
             Item::Control(controlled) => {
                 let control = parts.context.expect(controlled.done);
@@ -207,6 +215,7 @@ impl<T: Transport> Driver<T> {
         }
         self.is_leaving |= signals.has(Signal::Drain);
         if signals.has(Signal::Timeout) {
+            self.parts.take_settings();
             self.alarm.fired(now.uptime);
             self.parts.session.handle_timeout(now);
             if self.stuck_until().is_some_and(|until| until <= now.uptime) {
@@ -279,6 +288,9 @@ impl<T: Transport> Driver<T> {
     /// turn has had its share of commands.
     fn settle(&mut self, now: Now) {
         self.start_effects(now);
+        if self.may_take_command() {
+            self.parts.take_settings();
+        }
         if self.is_leaving {
             self.leave(now);
         } else if !self.parts.transport.is_pending() {
@@ -305,7 +317,7 @@ impl<T: Transport> Driver<T> {
     /// Closes the connection once every command that was taken is answered: each ends within the
     /// deadlines of what it asks.
     fn leave(&mut self, now: Now) {
-        if self.in_flight.is_none() {
+        if self.in_flight.is_none() && self.asking.is_none() {
             self.parts
                 .session
                 .handle_disconnect(Disconnect::SHUTDOWN, now);
@@ -316,18 +328,25 @@ impl<T: Transport> Driver<T> {
     fn start_effects(&mut self, now: Now) {
         let parts = &mut self.parts;
         while let Some((ticket, effect)) = parts.session.poll_effect() {
-            let started = effects::start(&parts.node, &mut parts.context, ticket, effect);
-            match started {
+            let Parts {
+                node,
+                session,
+                context,
+                ..
+            } = parts;
+            let (mut later, running) = match effects::start(node, session, context, ticket, effect)
+            {
                 Started::Now(completion) => {
                     parts.complete(ticket, completion, now);
+                    continue;
                 }
-                Started::Later(mut later) => match (&mut later).now_or_never() {
-                    Some((ticket, completion)) => {
-                        parts.complete(ticket, completion, now);
-                    }
-                    None => self.in_flight.get_or_insert_default().push(later),
-                },
-                Started::Told => {}
+                Started::Later(later) => (later, &mut self.in_flight),
+                Started::Asking(later) => (later, &mut self.asking),
+                Started::Told => continue,
+            };
+            match (&mut later).now_or_never() {
+                Some((ticket, completion)) => parts.complete(ticket, completion, now),
+                None => running.get_or_insert_default().push(later),
             }
         }
     }
@@ -434,6 +453,8 @@ impl<T: Transport> Driver<T> {
             .cloned()
             .unwrap_or(Disconnect::CONNECTION_CLOSED);
         self.parts.context.handle.mailbox.close();
+        self.asking = None;
+        self.parts.context.hang_up();
         tracing::debug!(
             client = %self.parts.session.client(),
             code = disconnect.code,
@@ -478,12 +499,12 @@ async fn clean_up(
     let mut in_flight = in_flight.unwrap_or_default();
     loop {
         while let Some((ticket, effect)) = session.poll_effect() {
-            match effects::start(node, &mut context, ticket, effect) {
+            match effects::start(node, &session, &mut context, ticket, effect) {
                 Started::Now(completion) => {
                     session.handle_completion(ticket, completion, node.clock.now());
                 }
                 Started::Later(later) => in_flight.push(later),
-                Started::Told => {}
+                Started::Asking(_) | Started::Told => {}
             }
         }
         context.observe(node, &mut session);
@@ -500,6 +521,14 @@ impl<T: Transport> Parts<T> {
     fn complete(&mut self, ticket: Ticket, completion: Completion, now: Now) {
         let admitted = revocation::admit(&self.node, &self.context.handle, completion);
         self.session.handle_completion(ticket, admitted, now);
+    }
+
+    /// Gives the session what a reload has changed.
+    fn take_settings(&mut self) {
+        let live = self.node.live.load();
+        if !Arc::ptr_eq(self.session.settings(), &live.settings) {
+            self.session.handle_settings(Arc::clone(&live.settings));
+        }
     }
 
     fn write(&mut self) -> std::io::Result<()> {

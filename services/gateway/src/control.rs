@@ -188,6 +188,15 @@ impl GatewayService for Commands {
         Ok(Response::new(pb::RevokeResponse { matched }))
     }
 
+    async fn emulate(
+        &self,
+        request: Request<pb::EmulateRequest>,
+    ) -> Result<Response<pb::EmulateResponse>, Status> {
+        let pb::EmulateRequest { session, data } = request.into_inner();
+        let found = self.node.sessions.deliver(&session, data);
+        Ok(Response::new(pb::EmulateResponse { found }))
+    }
+
     async fn info(
         &self,
         _request: Request<pb::InfoRequest>,
@@ -237,6 +246,7 @@ impl GatewayService for Commands {
 
 fn describe(node: &Node) -> NodeResult {
     let counts = node.hub.counts();
+    let options = &node.live.load().options;
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let uptime_s = node.clock.now().uptime.as_millis() / 1000;
     NodeResult {
@@ -249,8 +259,8 @@ fn describe(node: &Node) -> NodeResult {
         num_subs: number(counts.subscriptions),
         uptime: u32::try_from(uptime_s).unwrap_or(u32::MAX),
         metrics: Some(Metrics {
-            interval: node.options.info_interval.as_secs_f64(),
-            items: node.metrics.summary(&node.options.metrics_namespace),
+            interval: options.info_interval.as_secs_f64(),
+            items: node.metrics.summary(&options.metrics_namespace),
         }),
         ..NodeResult::default()
     }

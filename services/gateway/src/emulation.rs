@@ -1,4 +1,7 @@
-//! Commands of clients whose transport only goes down: they come by requests of their own.
+//! Commands of clients whose transport only goes down: they come by requests of their own, at any
+//! gateway, and go on to the one that holds the connection.
+
+mod routes;
 
 use std::sync::Arc;
 
@@ -12,14 +15,16 @@ use foldhash::fast::RandomState;
 use gyre_protocol::messages::EmulationRequest;
 use gyre_protocol::{Format, json};
 use hashbrown::HashMap;
-use http::header::{CONTENT_TYPE, HeaderName};
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode};
+use http::header::CONTENT_TYPE;
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt, Limited};
 use parking_lot::Mutex;
 
+use self::routes::Lost;
+pub(crate) use self::routes::Routes;
 use crate::handle::{Handle, Item};
+use crate::http::cors;
 use crate::node::Node;
-use crate::websocket::Origins;
 
 /// Sessions that commands can be sent to, by their secret names.
 #[derive(Debug, Default)]
@@ -37,8 +42,19 @@ impl Sessions {
         self.by_name.lock().remove(name);
     }
 
-    fn find(&self, name: &str) -> Option<(Arc<Handle>, Format)> {
-        self.by_name.lock().get(name).cloned()
+    /// Hands commands to the connection of a session; `false`: there is none, or they are nothing for it.
+    pub(crate) fn deliver(&self, name: &str, data: Bytes) -> bool {
+        let found = self.by_name.lock().get(name).cloned();
+        let Some((handle, spoken)) = found else {
+            return false;
+        };
+        let Some(frame) = frame(spoken, data) else {
+            return false;
+        };
+        let bytes = frame.len();
+        // A client that sends faster than its commands are worked on is slow in its own way.
+        handle.mailbox.offer(Item::Frame(frame), bytes);
+        true
     }
 }
 
@@ -46,7 +62,7 @@ impl Sessions {
 #[derive(Debug)]
 pub(crate) struct Emulation {
     pub(crate) node: Arc<Node>,
-    pub(crate) origins: Arc<Origins>,
+    pub(crate) routes: Routes,
     pub(crate) body_bytes_max: usize,
 }
 
@@ -58,12 +74,12 @@ pub(crate) fn routes(path: &str, emulation: Emulation) -> Router {
 }
 
 async fn handle(State(emulation): State<Arc<Emulation>>, request: Request<Body>) -> Response {
-    let cors = cors(&emulation.origins, request.headers());
+    let cors = cors::headers(&emulation.node.live.load().origins, request.headers());
     let status = match *request.method() {
         Method::OPTIONS => {
             let mut response = StatusCode::NO_CONTENT.into_response();
             response.headers_mut().extend(cors);
-            response.headers_mut().extend(preflight());
+            response.headers_mut().extend(cors::PREFLIGHT);
             return response;
         }
         Method::POST => emulation.take(request).await,
@@ -92,17 +108,22 @@ impl Emulation {
         let Ok(request) = EmulationRequest::decode(format, &body.to_bytes()) else {
             return StatusCode::BAD_REQUEST;
         };
-        if request.node != self.node.identity.id {
-            return StatusCode::NOT_FOUND;
+        let EmulationRequest {
+            node,
+            session,
+            data,
+        } = request;
+        if node == self.node.identity.id {
+            // Whether there is such a session is none of the asker's business.
+            self.node.sessions.deliver(&session, data);
+            return StatusCode::NO_CONTENT;
         }
-        if let Some((handle, spoken)) = self.node.sessions.find(&request.session)
-            && let Some(frame) = frame(spoken, request.data)
-        {
-            let bytes = frame.len();
-            // A client that sends faster than its commands are worked on is slow in its own way.
-            handle.mailbox.offer(Item::Frame(frame), bytes);
+        let now = self.node.clock.now().uptime;
+        match self.routes.forward(&node, session, data, now).await {
+            Ok(()) => StatusCode::NO_CONTENT,
+            Err(Lost::Unknown) => StatusCode::NOT_FOUND,
+            Err(Lost::Unanswered) => StatusCode::INTERNAL_SERVER_ERROR,
         }
-        StatusCode::NO_CONTENT
     }
 }
 
@@ -112,43 +133,4 @@ fn frame(spoken: Format, data: Bytes) -> Option<Bytes> {
         Format::Protobuf => Some(data),
         Format::Json => json::string_content(&data).map(Bytes::from),
     }
-}
-
-fn cors(origins: &Origins, headers: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
-    use http::header;
-    if !origins.allows(headers) {
-        return Vec::new();
-    }
-    let origin = headers.get(header::ORIGIN).cloned();
-    let mut lines = vec![
-        (
-            header::ACCESS_CONTROL_ALLOW_ORIGIN,
-            origin.unwrap_or(HeaderValue::from_static("")),
-        ),
-        (
-            header::ACCESS_CONTROL_ALLOW_CREDENTIALS,
-            HeaderValue::from_static("true"),
-        ),
-    ];
-    let wanted = headers
-        .get(header::ACCESS_CONTROL_REQUEST_HEADERS)
-        .filter(|wanted| !wanted.is_empty() && *wanted != "null");
-    if let Some(wanted) = wanted {
-        lines.push((header::ACCESS_CONTROL_ALLOW_HEADERS, wanted.clone()));
-    }
-    lines
-}
-
-fn preflight() -> [(HeaderName, HeaderValue); 2] {
-    use http::header;
-    [
-        (
-            header::ACCESS_CONTROL_MAX_AGE,
-            HeaderValue::from_static("300"),
-        ),
-        (
-            header::ACCESS_CONTROL_ALLOW_METHODS,
-            HeaderValue::from_static("POST, OPTIONS"),
-        ),
-    ]
 }

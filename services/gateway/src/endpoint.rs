@@ -5,17 +5,17 @@ use std::sync::Arc;
 use gyre_protocol::{Envelope, Format};
 use gyre_runtime::{Head, Intercept, OnExit, Taken};
 use gyre_session::Transport as Facts;
-use http::StatusCode;
+use http::{Response, StatusCode};
 
 use crate::admission::Admission;
 use crate::connection::{Driver, Limits};
 use crate::http as short;
 use crate::node::Node;
-use crate::opening::Opening;
+use crate::opening::{Naming, Opening};
 use crate::streams::parameter;
 use crate::transport::websocket::{Ways, WebSocketTransport};
 use crate::websocket::handshake::{Keepalive, Subprotocol};
-use crate::websocket::{Accepted, Compression, Origins, Settings, Upgrade, WebSocket};
+use crate::websocket::{Accepted, Compression, Settings, Upgrade, WebSocket};
 
 /// `websocket.handler_prefix` or `uni_websocket.handler_prefix`, before hyper sees it.
 #[derive(Debug)]
@@ -23,7 +23,6 @@ pub(crate) struct Endpoint {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) path: String,
-    pub(crate) origins: Arc<Origins>,
     pub(crate) compression: Compression,
     pub(crate) settings: Arc<Settings>,
     pub(crate) limits: Limits,
@@ -42,15 +41,13 @@ impl Intercept for Endpoint {
         if self.admission.enter(self.node.clock.now().uptime).is_err() {
             self.node.metrics.connection_limit.inc();
             tracing::debug!(peer = %taken.peer, "refused: connection limit");
-            let response = short::plain(StatusCode::SERVICE_UNAVAILABLE, "Retry-After: 1\r\n");
-            return short::answer(&self.node.tasks, taken.stream, response.into_bytes());
+            return self.answer(taken, short::too_many());
         }
         let first = match self.first_frame(&taken.head) {
             Ok(first) => first,
             Err(status) => {
                 self.admission.leave();
-                let response = short::plain(status, "");
-                return short::answer(&self.node.tasks, taken.stream, response.into_bytes());
+                return self.answer(taken, short::plain(status));
             }
         };
         let upgrade = Upgrade {
@@ -59,23 +56,33 @@ impl Intercept for Endpoint {
             headers: &taken.head.headers,
             query: taken.head.query(),
         };
-        match upgrade.accept(&self.origins, self.compression) {
+        match upgrade.accept(&self.node.live.load().origins, self.compression) {
             Ok(accepted) => self.serve(taken, &accepted, first),
             Err(refusal) => {
                 self.admission.leave();
                 tracing::debug!(peer = %taken.peer, %refusal, "refused");
-                short::answer(&self.node.tasks, taken.stream, refusal.response());
+                self.answer(taken, refusal.response());
             }
         }
     }
 }
 
 impl Endpoint {
+    fn answer(&self, taken: Taken, response: Response<String>) {
+        short::answer(&self.node.tasks, taken.stream, taken.responder, response);
+    }
+
     fn serve(self: Arc<Self>, taken: Taken, accepted: &Accepted, first: Vec<bytes::Bytes>) {
         let facts = self.facts(accepted);
-        let opening = Opening::new(&self.node, facts, &taken.head);
+        let naming = match self.ways {
+            Ways::Both => Naming::Unnamed,
+            Ways::ToClient { .. } => Naming::Named,
+        };
+        let opening = Opening::new(&self.node, facts, naming, &taken.head);
         let settings = Arc::clone(&self.settings);
-        let opened = WebSocket::accept(taken.stream, accepted, &taken.rest, settings);
+        let head = taken.responder.begin(accepted.response());
+        let compression = accepted.compression();
+        let opened = WebSocket::accept(taken.stream, &head, compression, &taken.rest, settings);
         let socket = match opened {
             Ok(socket) => socket,
             Err(error) => {

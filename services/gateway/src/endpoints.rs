@@ -6,7 +6,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use gyre_config::streams::ConnectCodeToHttp;
-use gyre_config::{ByteSize, Config, Millis, UniWebSocket, WebSocket};
+use gyre_config::{ByteSize, ClientGrpc, Config, Millis, UniGrpc, UniWebSocket, WebSocket};
+use gyre_links::Directory;
 use gyre_protocol::Envelope;
 use gyre_runtime::listen::path;
 use gyre_types::limits::FRAME_MESSAGES_MAX;
@@ -14,17 +15,22 @@ use http::header::CONTENT_TYPE;
 
 use crate::admission::Admission;
 use crate::connection::Limits;
-use crate::emulation::{self, Emulation};
+use crate::emulation::{self, Emulation, Routes};
 use crate::endpoint::Endpoint;
+use crate::grpc;
 use crate::node::Node;
 use crate::service::BuildError;
 use crate::streams::{Endpoint as StreamEndpoint, Streams};
+use crate::transport::grpc::Padding;
 use crate::transport::http_stream::Framing;
 use crate::transport::websocket::Ways;
-use crate::websocket::{Compression, Origins, Settings};
+use crate::websocket::{Compression, Settings};
 
 /// Limit of a message where the option sets none. Unit: bytes. 4 MiB: what gRPC allows too.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
+
+/// Limit of a command over gRPC where the option sets none. Unit: bytes. As over the other transports.
+const COMMAND_BYTES_MAX: usize = 65_536;
 
 /// How long one write over HTTP may take. One second, as over WebSocket.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -34,7 +40,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) origins: Arc<Origins>,
 }
 
 /// The options that both WebSocket endpoints have.
@@ -131,6 +136,8 @@ pub(crate) fn streams(config: &Config, shared: &Shared) -> Result<Streams, Build
                 envelope,
                 body_bytes_max: size.get().unwrap_or(MESSAGE_BYTES_MAX),
                 on_refusal,
+                has_ids: (framing, envelope) == (Framing::Events, Envelope::Bare)
+                    && uni_sse.event_ids,
             });
         }
     }
@@ -141,7 +148,6 @@ pub(crate) fn streams(config: &Config, shared: &Shared) -> Result<Streams, Build
     Ok(Streams {
         node: Arc::clone(&shared.node),
         admission: Arc::clone(&shared.admission),
-        origins: Arc::clone(&shared.origins),
         endpoints,
         limits: Limits {
             command_bytes_max: command_bytes_max.unwrap_or(MESSAGE_BYTES_MAX),
@@ -150,13 +156,43 @@ pub(crate) fn streams(config: &Config, shared: &Shared) -> Result<Streams, Build
     })
 }
 
+/// `uni_grpc`.
+pub(crate) fn uni_grpc(options: &UniGrpc, shared: &Shared) -> grpc::Endpoint {
+    let message_max = options.max_receive_message_size;
+    grpc::Endpoint::consume(
+        Arc::clone(&shared.node),
+        Arc::clone(&shared.admission),
+        padding(options.disable_padding),
+        message_max.get().unwrap_or(MESSAGE_BYTES_MAX),
+    )
+}
+
+/// `client_grpc`.
+pub(crate) fn client_grpc(options: &ClientGrpc, shared: &Shared) -> grpc::Endpoint {
+    let message_max = options.max_receive_message_size;
+    grpc::Endpoint::connect(
+        Arc::clone(&shared.node),
+        Arc::clone(&shared.admission),
+        padding(options.disable_padding),
+        message_max.get().unwrap_or(COMMAND_BYTES_MAX),
+    )
+}
+
+const fn padding(is_off: bool) -> Padding {
+    if is_off { Padding::Off } else { Padding::On }
+}
+
 /// What hyper serves to clients: the emulation endpoint and `init`.
-pub(crate) fn router(config: &Config, shared: &Shared) -> Result<Router, BuildError> {
+pub(crate) fn router(
+    config: &Config,
+    shared: &Shared,
+    directory: Directory,
+) -> Result<Router, BuildError> {
     let mut router = Router::new();
     if config.http_stream.enabled || config.sse.enabled {
         let emulation = Emulation {
             node: Arc::clone(&shared.node),
-            origins: Arc::clone(&shared.origins),
+            routes: Routes::new(directory),
             body_bytes_max: config
                 .emulation
                 .max_request_body_size
@@ -204,7 +240,6 @@ impl Sizes {
             node: Arc::clone(&shared.node),
             admission: Arc::clone(&shared.admission),
             path: path::parse(prefix)?,
-            origins: Arc::clone(&shared.origins),
             compression,
             settings: Arc::new(settings),
             limits,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use gyre_hub::Subscriber;
 use gyre_protocol::Format;
+use gyre_protocol::codes::Unsubscribe;
 use gyre_protocol::messages::ClientInfo;
 use gyre_protocol::prepared::Prepared;
 use gyre_session::{Control, Description};
@@ -51,6 +52,8 @@ pub(crate) struct Handle {
 pub(crate) enum Item {
     /// The hub has something for a subscription.
     Delivery(SubscriptionId, Arc<Prepared>),
+    /// The stream of a subscription is over.
+    StreamEnd(SubscriptionId, Unsubscribe),
     /// Commands that came by a request of their own.
     Frame(Bytes),
     /// The server API wants something.
@@ -82,7 +85,7 @@ impl Item {
         match self {
             Self::Describe(_) => true,
             Self::Control(controlled) => matches!(controlled.command, Control::Disconnect(_)),
-            Self::Delivery(..) | Self::Frame(_) => false,
+            Self::Delivery(..) | Self::StreamEnd(..) | Self::Frame(_) => false,
         }
     }
 }
@@ -115,6 +118,19 @@ impl Handle {
             self.mailbox.raise(Signal::Urgent);
         }
         is_accepted
+    }
+
+    /// Puts something for a subscription into the mailbox.
+    pub(crate) fn deliver(&self, id: SubscriptionId, prepared: &Arc<Prepared>) -> Offered {
+        let payload = match (prepared.as_publication(), prepared.client_info()) {
+            (Some(publication), _) => {
+                publication.data.len() + publication.info.as_deref().map_or(0, info_bytes)
+            }
+            (None, Some(info)) => info_bytes(info),
+            (None, None) => 0,
+        };
+        let item = Item::Delivery(id, Arc::clone(prepared));
+        self.mailbox.offer(item, payload + DELIVERY_OVERHEAD_BYTES)
     }
 
     pub(crate) fn user(&self) -> Option<&UserId> {
@@ -161,19 +177,8 @@ pub(crate) struct Shared(pub(crate) Arc<Handle>);
 impl Subscriber for Shared {
     // hot path: delivery 3/6
     fn offer(&self, subscription: SubscriptionId, prepared: &Arc<Prepared>) {
-        let payload = match (prepared.as_publication(), prepared.client_info()) {
-            (Some(publication), _) => {
-                publication.data.len() + publication.info.as_deref().map_or(0, info_bytes)
-            }
-            (None, Some(info)) => info_bytes(info),
-            (None, None) => 0,
-        };
-        let item = Item::Delivery(subscription, Arc::clone(prepared));
         // Whether it was taken, and what follows if not, is the mailbox's and its owner's business.
-        let _ = self
-            .0
-            .mailbox
-            .offer(item, payload + DELIVERY_OVERHEAD_BYTES);
+        let _ = self.0.deliver(subscription, prepared);
     }
 }
 

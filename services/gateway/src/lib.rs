@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | `service`, `mount` | [`Gateway`]: build, serve, run |
-//! | `endpoint`, `streams` | an HTTP request becomes a connection |
+//! | `endpoint`, `streams`, `grpc` | a request becomes a connection |
 //! | `opening` | what a connection is made of |
 //! | `transport` | how frames travel, one file each |
 //! | `emulation` | commands of clients whose transport only goes down |
@@ -32,9 +32,11 @@ mod effects;
 mod emulation;
 mod endpoint;
 mod endpoints;
+mod grpc;
 mod handle;
 mod http;
 mod inlet;
+mod live;
 pub mod mailbox;
 mod metrics;
 mod mount;
@@ -52,4 +54,5 @@ pub mod wheel;
 
 pub use control::Commands;
 pub use inlet::Delivery;
+pub use live::{Prepared, Reloader};
 pub use service::{BuildError, Deps, Gateway};

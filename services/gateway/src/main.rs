@@ -3,10 +3,12 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gyre_boot::{Role, Secured, Sites, open_store};
+use gyre_backend::Backends;
+use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
 use gyre_engines::Opened;
 use gyre_gateway::{Deps, Gateway};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
@@ -20,7 +22,7 @@ fn main() -> ExitCode {
 }
 
 /// Binds, builds and runs everything. Returns when everything runs.
-async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
+async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     gyre_engines::check_apart(config).map_err(Failure::bad_configuration)?;
     let mut sites = Sites::bind(config, Role::Gateway, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
@@ -29,11 +31,16 @@ async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
     let inlet = Arc::clone(&delivery);
     let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
     let Opened { engine, statuses } = opened.await?;
+    let directory = Directory::open(&config.links, &engine.registry);
+    let backends = Backends::build(config, parts, sites.traces());
+    let (access, _channels) = open_store(config, parts).await?;
     let deps = Deps {
+        directory: directory.map_err(Failure::bad_configuration)?,
         engine,
+        backends: backends.map_err(Failure::bad_configuration)?,
         delivery,
         policy,
-        exclusions: Arc::clone(open_store(config, parts).await?.view()),
+        exclusions: Arc::clone(access.view()),
         statuses,
     };
     let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;

@@ -19,12 +19,12 @@ impl Gateway {
     ///
     /// The port for other processes would be open to everybody.
     pub fn mount(&self, config: &Config, sites: &mut Sites) -> Result<String, Failure> {
-        if let Some(clients) = sites.at.clients {
-            for intercept in self.intercepts() {
-                sites.at(clients).intercept(intercept);
-            }
-            sites.route(clients, self.router());
-        }
+        self.mount_clients(config, sites);
+        let reloader = self.reloader();
+        sites.on_reload(Box::new(move |config| {
+            let prepared = reloader.prepare(config)?;
+            Ok(Box::new(move || prepared.commit()))
+        }));
         let Some(address) = sites.at.gateway_rpc else {
             return Ok(String::new());
         };
@@ -36,5 +36,25 @@ impl Gateway {
         }
         sites.at(address).grpc(self.rpc(key));
         Ok(gyre_links::advertised(&rpc.advertise, sites.bound(address)))
+    }
+
+    fn mount_clients(&self, config: &Config, sites: &mut Sites) {
+        if let Some(clients) = sites.at.clients {
+            for intercept in self.intercepts() {
+                sites.at(clients).intercept(intercept);
+            }
+            if config.http_server.external_http2_extended_connect {
+                sites.at(clients).tunnels();
+            }
+            sites.route(clients, self.router());
+        }
+        if let Some(address) = sites.at.uni_grpc {
+            let stream = self.uni_grpc(&config.uni_grpc);
+            sites.at(address).intercept(stream);
+        }
+        if let Some(address) = sites.at.client_grpc {
+            let stream = self.client_grpc(&config.client_grpc);
+            sites.at(address).intercept(stream);
+        }
     }
 }

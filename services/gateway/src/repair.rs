@@ -147,7 +147,8 @@ async fn repair(node: &Node, delivery: &Delivery, channel: ChannelName) {
 }
 
 fn has_history(node: &Node, channel: &ChannelName) -> bool {
-    let rules = node.settings.policy.resolve(channel.as_str());
+    let live = node.live.load();
+    let rules = live.settings.policy.resolve(channel.as_str());
     rules.is_ok_and(|rules| rules.retention().is_some())
 }
 

@@ -101,6 +101,10 @@ pub(crate) fn admit(node: &Node, handle: &Handle, completion: Completion) -> Com
         | Completion::Top(_)
         | Completion::Presence(_)
         | Completion::PresenceStats(_)
+        | Completion::Refreshed(_)
+        | Completion::SubscribeAsked(_)
+        | Completion::PublishAsked(_)
+        | Completion::SubscriptionRefreshed(_)
         | Completion::Rpc(_)) => as_it_is,
     }
 }

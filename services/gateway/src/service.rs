@@ -1,32 +1,35 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
-use gyre_auth::{SetupError, Verifier};
-use gyre_config::Config;
+use gyre_auth::SetupError;
+use gyre_backend::Backends;
+use gyre_config::{ClientGrpc, Config, UniGrpc};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_rpc::{LinkKey, Locked};
 use gyre_runtime::{Intercept, OnExit, Parts};
-use gyre_session::Settings;
 use gyre_store::View;
 use gyre_telemetry::metrics::Error as RegisterError;
 use tokio::time::Instant;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Rates};
 use crate::connections::Connections;
 use crate::control::Commands;
 use crate::drain::{self, Pace, Progress};
 use crate::emulation::Sessions;
 use crate::endpoints::{self, Shared};
 use crate::inlet::Delivery;
+use crate::live::{Live, Reloader};
 use crate::mailbox::Signal;
 use crate::metrics::Metrics;
-use crate::node::{Node, Options};
+use crate::node::Node;
 use crate::online::{self, Online};
 use crate::repair::{self, Repairs};
-use crate::websocket::{self, Origins};
+use crate::websocket;
 use crate::wheel::Wheel;
 
 /// Pause before the registry is asked again. One second: an engine that is down says so in its log.
@@ -41,15 +44,22 @@ pub struct Deps {
     pub delivery: Arc<Delivery>,
     /// Namespaces and permissions.
     pub policy: Arc<Policy>,
+    /// Whom connections ask.
+    pub backends: Backends,
     /// Who is kept out.
     pub exclusions: Arc<View>,
     /// When users were last there; `None`: that is not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
+    /// The other gateways: those that clients' commands may be meant for.
+    pub directory: Directory,
 }
 
 /// Why a gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// A namespace is wrong.
+    #[error(transparent)]
+    Policy(#[from] gyre_policy::PolicyError),
     /// A key or a rule for tokens is wrong.
     #[error(transparent)]
     Tokens(#[from] SetupError),
@@ -66,10 +76,9 @@ pub enum BuildError {
 
 /// The gateway, built and not running.
 pub struct Gateway {
-    node: Arc<Node>,
+    shared: Shared,
     commands: Commands,
     delivery: Arc<Delivery>,
-    admission: Arc<Admission>,
     pace: Option<Pace>,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
@@ -78,7 +87,7 @@ pub struct Gateway {
 impl std::fmt::Debug for Gateway {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Gateway")
-            .field("node", &self.node)
+            .field("node", &self.shared.node)
             .finish_non_exhaustive()
     }
 }
@@ -104,14 +113,13 @@ impl Gateway {
     ///
     /// See [`BuildError`].
     pub fn build(config: &Config, deps: Deps, parts: &Parts) -> Result<Self, BuildError> {
-        let client = &config.client;
         let version = parts.identity.version.as_str();
         let node = Arc::new(Node {
-            settings: Arc::new(Settings::new(config, deps.policy, version)),
-            options: options(config)?,
+            live: ArcSwap::from_pointee(Live::new(config, deps.policy, version, None)?),
             hub: Arc::clone(&deps.delivery.hub),
             engine: deps.engine,
-            verifier: Verifier::new(client, &gyre_fetch::World)?,
+            backends: deps.backends,
+            nothing: Arc::default(),
             exclusions: deps.exclusions,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),
@@ -125,21 +133,16 @@ impl Gateway {
             drain: Progress::default(),
         });
         let shared = Shared {
-            node: Arc::clone(&node),
-            admission: Arc::new(Admission::new(
-                client.connection_limit.get(),
-                client.connection_rate_limit.get(),
-            )),
-            origins: Arc::new(Origins::new(&client.allowed_origins)?),
+            node,
+            admission: Arc::new(Admission::new(Rates::of(&config.client))),
         };
         let intercepts = intercepts(config, &shared)?;
-        let router = endpoints::router(config, &shared)?;
+        let router = endpoints::router(config, &shared, deps.directory)?;
         Ok(Self {
-            commands: Commands::new(Arc::clone(&node)),
             delivery: deps.delivery,
-            admission: shared.admission,
             pace: Pace::of(config),
-            node,
+            commands: Commands::new(Arc::clone(&shared.node)),
+            shared,
             intercepts,
             router,
         })
@@ -151,9 +154,30 @@ impl Gateway {
         self.intercepts.clone()
     }
 
+    /// The unidirectional gRPC stream, to be served where its options say.
+    #[must_use]
+    pub fn uni_grpc(&self, options: &UniGrpc) -> Arc<dyn Intercept> {
+        Arc::new(endpoints::uni_grpc(options, &self.shared))
+    }
+
+    /// The bidirectional gRPC stream, to be served where its options say.
+    #[must_use]
+    pub fn client_grpc(&self, options: &ClientGrpc) -> Arc<dyn Intercept> {
+        Arc::new(endpoints::client_grpc(options, &self.shared))
+    }
+
     /// What clients ask beside their connections.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// What gives it another configuration while it runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader {
+            node: Arc::clone(&self.shared.node),
+            admission: Arc::clone(&self.shared.admission),
+        }
     }
 
     /// The service that others in this process command connections through.
@@ -178,13 +202,20 @@ impl Gateway {
     ///
     /// A dropped future may have entered it.
     pub async fn announce(&self, address: &str) {
-        let identity = &self.node.identity;
+        let identity = &self.shared.node.identity;
         let entry = Entry {
             id: identity.id.clone(),
             name: identity.name.clone(),
             address: address.to_owned(),
         };
-        while let Err(error) = self.node.engine.registry.announce(entry.clone()).await {
+        while let Err(error) = self
+            .shared
+            .node
+            .engine
+            .registry
+            .announce(entry.clone())
+            .await
+        {
             tracing::warn!(%error, "not announced in the registry yet");
             tokio::time::sleep(ANNOUNCE_PAUSE).await;
         }
@@ -192,18 +223,18 @@ impl Gateway {
 
     /// Starts the gateway's tasks; they end with the drain.
     pub fn run(self, parts: &Parts) {
-        let wheel = Arc::clone(&self.node.wheel);
+        let node = self.shared.node;
+        let wheel = Arc::clone(&node.wheel);
         parts.tasks.spawn_background("timing wheel", wheel.run());
-        gauges(&self.node, parts);
-        if self.node.online.is_some() {
-            let online = online::run(Arc::clone(&self.node));
+        gauges(&node, parts);
+        if node.online.is_some() {
+            let online = online::run(Arc::clone(&node));
             parts.tasks.spawn_background("online users", online);
         }
-        let repairs = repair::run(Arc::clone(&self.node), self.delivery);
+        let repairs = repair::run(Arc::clone(&node), self.delivery);
         parts.tasks.spawn_background("repairs", repairs);
-        let node = self.node;
         let hold = parts.leaving.hold();
-        let paced = drain::run(Arc::clone(&node), self.admission, hold, self.pace);
+        let paced = drain::run(Arc::clone(&node), self.shared.admission, hold, self.pace);
         parts.tasks.spawn("handing over", OnExit::Ignore, paced);
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {
@@ -264,29 +295,6 @@ fn zero(parts: &Parts) -> Instant {
     let uptime = Duration::from_millis(parts.clock.now().uptime.as_millis());
     let now = Instant::now();
     now.checked_sub(uptime).unwrap_or(now)
-}
-
-fn options(config: &Config) -> Result<Options, BuildError> {
-    let client = &config.client;
-    let header = &client.user_id_http_header;
-    Ok(Options {
-        insecure: client.insecure,
-        allows_anonymous: client.allow_anonymous_connect_without_token,
-        refuses_anonymous_tokens: client.disallow_anonymous_connection_tokens,
-        user_id_header: if header.is_empty() {
-            None
-        } else {
-            Some(http::HeaderName::try_from(header.as_str())?)
-        },
-        queue_bytes_max: client.queue_max_size.get().unwrap_or(usize::MAX),
-        info_interval: config
-            .node
-            .info_metrics_aggregate_interval
-            .duration()
-            .unwrap_or(Duration::from_mins(1)),
-        metrics_namespace: config.prometheus.namespace.clone(),
-        user_connections_max: client.user_connection_limit.get().unwrap_or(0),
-    })
 }
 
 fn intercepts(config: &Config, shared: &Shared) -> Result<Vec<Arc<dyn Intercept>>, BuildError> {

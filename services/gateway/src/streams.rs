@@ -1,13 +1,14 @@
-//! The stream endpoints over HTTP/1: HTTP streaming and server-sent events, both ways and only down.
+//! The stream endpoints: HTTP streaming and server-sent events, both ways and only down.
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use gyre_config::streams::ConnectCodeToHttp;
+use gyre_protocol::messages::ConnectRequest;
 use gyre_protocol::{Envelope, Format};
 use gyre_runtime::{Head, Intercept, OnExit, Taken};
 use gyre_session::Transport as Facts;
-use http::{Method, StatusCode, Version, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
 use crate::admission::Admission;
@@ -15,17 +16,32 @@ use crate::connection::{Driver, Limits};
 use crate::http::body::{self, BodyError};
 use crate::http::{self as short, cors};
 use crate::node::Node;
-use crate::opening::Opening;
+use crate::opening::{Naming, Opening};
 use crate::transport::http_stream::{Framing, Head as ResponseHead, HttpStream};
-use crate::websocket::Origins;
+use crate::transport::positions::Positions;
 
 /// What the reference answers when a client goes before its body has come. Not a standard status.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
 
+/// What a browser sends when it comes back. Source: HTML, server-sent events.
+const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+
 /// Said of every stream: middle boxes shall neither keep nor delay it.
-const STREAM_HEADERS: &str = "X-Accel-Buffering: no\r\n\
-    Cache-Control: private, no-cache, no-store, must-revalidate, max-age=0\r\n\
-    Pragma: no-cache\r\nExpire: 0\r\n";
+const STREAM_HEADERS: [(HeaderName, HeaderValue); 4] = [
+    (
+        HeaderName::from_static("x-accel-buffering"),
+        HeaderValue::from_static("no"),
+    ),
+    (
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("private, no-cache, no-store, must-revalidate, max-age=0"),
+    ),
+    (header::PRAGMA, HeaderValue::from_static("no-cache")),
+    (
+        HeaderName::from_static("expire"),
+        HeaderValue::from_static("0"),
+    ),
+];
 
 /// One endpoint and its options.
 #[derive(Clone, Debug)]
@@ -36,6 +52,8 @@ pub(crate) struct Endpoint {
     pub(crate) body_bytes_max: usize,
     /// Set if a refused connect is answered with a status.
     pub(crate) on_refusal: Option<Arc<ConnectCodeToHttp>>,
+    /// Whether events have the client's positions as ids, from which it goes on when it comes back.
+    pub(crate) has_ids: bool,
 }
 
 /// All stream endpoints, before hyper sees them.
@@ -43,7 +61,6 @@ pub(crate) struct Endpoint {
 pub(crate) struct Streams {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) origins: Arc<Origins>,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) limits: Limits,
 }
@@ -60,10 +77,9 @@ impl Intercept for Streams {
         let tasks = self.node.tasks.clone();
         if self.admission.enter(self.node.clock.now().uptime).is_err() {
             self.node.metrics.connection_limit.inc();
-            let response = short::plain(StatusCode::SERVICE_UNAVAILABLE, "Retry-After: 1\r\n");
-            return short::answer(&tasks, taken.stream, response.into_bytes());
+            return self.answer(taken, short::too_many());
         }
-        let cors = cors::headers(&self.origins, &taken.head);
+        let cors = cors::headers(&self.node.live.load().origins, &taken.head.headers);
         tasks.spawn("connection", OnExit::Ignore, async move {
             // In a box: reading the request is soon over, and would lie in the task for ever.
             let prepared = Box::pin(self.prepare(endpoint, taken, cors)).await;
@@ -77,22 +93,11 @@ impl Intercept for Streams {
     }
 }
 
-/// Why a request gets a short answer instead of a stream.
-struct Refused {
-    status: StatusCode,
-    headers: &'static str,
-}
-
-impl From<StatusCode> for Refused {
-    fn from(status: StatusCode) -> Self {
-        Self {
-            status,
-            headers: "",
-        }
-    }
-}
-
 impl Streams {
+    fn answer(&self, taken: Taken, response: Response<String>) {
+        short::answer(&self.node.tasks, taken.stream, taken.responder, response);
+    }
+
     fn endpoint(&self, head: &Head) -> Option<&Endpoint> {
         let path = head.path();
         self.endpoints.iter().find(|endpoint| endpoint.path == path)
@@ -102,27 +107,51 @@ impl Streams {
         &self,
         endpoint: Endpoint,
         mut taken: Taken,
-        cors: String,
+        cors: HeaderMap,
     ) -> Option<Box<Driver<HttpStream>>> {
         match first_frame(&endpoint, &mut taken).await {
-            Ok(frame) => self.open(&endpoint, taken, cors, frame),
-            Err(Refused { status, headers }) => {
-                let text = if status == StatusCode::NO_CONTENT {
-                    format!("HTTP/1.1 204 No Content\r\n{cors}{headers}Connection: close\r\n\r\n")
-                } else {
-                    short::plain(status, &format!("{cors}{headers}"))
-                };
-                short::answer(&self.node.tasks, taken.stream, text.into_bytes());
+            Ok(frame) => {
+                let frame = self.resumed(&endpoint, &taken.head, frame);
+                self.open(&endpoint, taken, cors, frame)
+            }
+            Err(status) => {
+                let mut response = short::plain(status);
+                response.headers_mut().extend(cors);
+                if status == StatusCode::NO_CONTENT {
+                    response.headers_mut().extend(cors::PREFLIGHT);
+                }
+                self.answer(taken, response);
                 None
             }
         }
+    }
+
+    /// The connect request with the positions of the last event that the client got.
+    fn resumed(&self, endpoint: &Endpoint, head: &Head, frame: Bytes) -> Bytes {
+        if !endpoint.has_ids {
+            return frame;
+        }
+        let Some(positions) = head.header(&LAST_EVENT_ID).and_then(Positions::parse) else {
+            return frame;
+        };
+        let Ok(mut request) = ConnectRequest::decode(Format::Json, &frame) else {
+            return frame;
+        };
+        // A namespace may have gone since; the rest of what is wrong is said as always.
+        let live = self.node.live.load();
+        let policy = &live.settings.policy;
+        let positions = positions.into_iter();
+        let known = positions.filter(|(channel, _)| policy.resolve(channel).is_ok());
+        request.subs.extend(known);
+        // What came as JSON goes back.
+        request.encode(Format::Json).unwrap_or(frame)
     }
 
     fn open(
         &self,
         endpoint: &Endpoint,
         taken: Taken,
-        cors: String,
+        cors: HeaderMap,
         frame: Bytes,
     ) -> Option<Box<Driver<HttpStream>>> {
         let facts = Facts {
@@ -131,14 +160,19 @@ impl Streams {
             app_pings: true,
             tells_disconnect: true,
         };
-        let is_chunked = taken.head.version >= Version::HTTP_11;
         let head = ResponseHead {
-            bytes: response_head(endpoint, is_chunked, &cors).into_bytes(),
+            responder: taken.responder,
+            response: response_head(endpoint, &cors),
             cors,
             on_refusal: endpoint.on_refusal.clone(),
+            has_ids: endpoint.has_ids,
         };
-        let opening = Opening::new(&self.node, facts, &taken.head);
-        let begun = HttpStream::begin(taken.stream, facts, endpoint.framing, is_chunked, head);
+        let naming = match endpoint.envelope {
+            Envelope::Reply => Naming::Reachable,
+            Envelope::Bare => Naming::Named,
+        };
+        let opening = Opening::new(&self.node, facts, naming, &taken.head);
+        let begun = HttpStream::begin(taken.stream, facts, endpoint.framing, head);
         let transport = match begun {
             Ok(transport) => transport,
             Err(error) => {
@@ -156,8 +190,9 @@ impl Streams {
     }
 }
 
-/// The request's commands, or the connect request of a unidirectional client.
-async fn first_frame(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, Refused> {
+/// The request's commands, or the connect request of a unidirectional client; or the status that
+/// answers a request without either.
+async fn first_frame(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, StatusCode> {
     let method = &taken.head.method;
     let takes_get = endpoint.framing == Framing::Events;
     if *method == Method::POST {
@@ -165,13 +200,10 @@ async fn first_frame(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, Re
         return checked(endpoint, frame);
     }
     if *method == Method::OPTIONS && !takes_get {
-        return Err(Refused {
-            status: StatusCode::NO_CONTENT,
-            headers: cors::PREFLIGHT,
-        });
+        return Err(StatusCode::NO_CONTENT);
     }
     if *method != Method::GET || !takes_get {
-        return Err(StatusCode::METHOD_NOT_ALLOWED.into());
+        return Err(StatusCode::METHOD_NOT_ALLOWED);
     }
     match (
         parameter(taken.head.query(), "cf_connect"),
@@ -179,11 +211,11 @@ async fn first_frame(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, Re
     ) {
         (Some(text), _) if !text.is_empty() => checked(endpoint, text),
         (_, Envelope::Bare) => Ok(Bytes::from_static(b"{}")),
-        (_, Envelope::Reply) => Err(StatusCode::BAD_REQUEST.into()),
+        (_, Envelope::Reply) => Err(StatusCode::BAD_REQUEST),
     }
 }
 
-async fn post_body(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, Refused> {
+async fn post_body(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, StatusCode> {
     let early = std::mem::take(&mut taken.rest);
     let read = body::read(
         &mut taken.stream,
@@ -192,20 +224,19 @@ async fn post_body(endpoint: &Endpoint, taken: &mut Taken) -> Result<Bytes, Refu
         endpoint.body_bytes_max,
     );
     read.await.map_err(|error| match error {
-        BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE.into(),
-        BodyError::Malformed => StatusCode::BAD_REQUEST.into(),
-        BodyError::Broken => StatusCode::from_u16(CLIENT_CLOSED_REQUEST)
-            .unwrap_or(StatusCode::BAD_REQUEST)
-            .into(),
+        BodyError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+        BodyError::Malformed => StatusCode::BAD_REQUEST,
+        BodyError::Broken => {
+            StatusCode::from_u16(CLIENT_CLOSED_REQUEST).unwrap_or(StatusCode::BAD_REQUEST)
+        }
     })
 }
 
 /// A unidirectional client learns at once that its request is none.
-fn checked(endpoint: &Endpoint, frame: Bytes) -> Result<Bytes, Refused> {
-    if endpoint.envelope == Envelope::Bare
-        && gyre_protocol::messages::ConnectRequest::decode(Format::Json, &frame).is_err()
+fn checked(endpoint: &Endpoint, frame: Bytes) -> Result<Bytes, StatusCode> {
+    if endpoint.envelope == Envelope::Bare && ConnectRequest::decode(Format::Json, &frame).is_err()
     {
-        return Err(StatusCode::BAD_REQUEST.into());
+        return Err(StatusCode::BAD_REQUEST);
     }
     Ok(frame)
 }
@@ -220,26 +251,17 @@ fn format(endpoint: &Endpoint, head: &Head) -> Format {
     }
 }
 
-fn response_head(endpoint: &Endpoint, is_chunked: bool, cors: &str) -> String {
+fn response_head(endpoint: &Endpoint, cors: &HeaderMap) -> Response<()> {
     let content_type = match endpoint.framing {
         Framing::Lines => "text/plain; charset=utf-8",
         Framing::Events => "text/event-stream; charset=utf-8",
     };
-    let encoding = if is_chunked {
-        "Transfer-Encoding: chunked\r\n"
-    } else {
-        ""
-    };
-    // Nothing else is served after a stream, and a client that keeps connections has to know.
-    let mut head = format!(
-        "HTTP/1.1 200 OK\r\n{cors}Content-Type: {content_type}\r\n{STREAM_HEADERS}\
-         Connection: close\r\n{encoding}\r\n"
-    );
-    if endpoint.framing == Framing::Events {
-        // Something to flush, so that the client knows that it is through.
-        head.push_str(if is_chunked { "2\r\n\r\n\r\n" } else { "\r\n" });
-    }
-    head
+    let mut response = Response::new(());
+    let headers = response.headers_mut();
+    headers.extend(cors.clone());
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
+    headers.extend(STREAM_HEADERS);
+    response
 }
 
 /// The first parameter of this name in a query, decoded.
@@ -263,29 +285,13 @@ mod tests {
     }
 
     #[test]
-    fn a_stream_of_events_begins_with_something_to_flush() {
-        let endpoint = endpoint(Framing::Events, Envelope::Bare);
-        let head = response_head(&endpoint, true, "");
-        assert!(head.starts_with("HTTP/1.1 200 OK\r\n"));
-        assert!(head.contains("Content-Type: text/event-stream; charset=utf-8\r\n"));
-        assert!(
-            head.ends_with("Transfer-Encoding: chunked\r\n\r\n2\r\n\r\n\r\n"),
-            "{head}"
-        );
-        assert!(response_head(&endpoint, false, "").ends_with("close\r\n\r\n\r\n"));
-    }
-
-    #[test]
     fn a_unidirectional_request_is_checked_at_the_door() {
         let down = endpoint(Framing::Lines, Envelope::Bare);
         assert!(checked(&down, Bytes::from_static(b"{}")).is_ok());
         assert!(checked(&down, Bytes::from_static(b"null")).is_ok());
         for bad in [&b""[..], b"{", b"[]"] {
             let refused = checked(&down, Bytes::from_static(bad));
-            assert_eq!(
-                refused.map_err(|refused| refused.status),
-                Err(StatusCode::BAD_REQUEST)
-            );
+            assert_eq!(refused, Err(StatusCode::BAD_REQUEST));
         }
         // Over a stream that goes both ways the answer is on the stream.
         let both = endpoint(Framing::Lines, Envelope::Reply);
@@ -299,6 +305,7 @@ mod tests {
             envelope,
             body_bytes_max: 100,
             on_refusal: None,
+            has_ids: false,
         }
     }
 }

@@ -1,7 +1,10 @@
 //! How frames travel: what every transport does for the driver of a connection.
 
+pub(crate) mod grpc;
 pub(crate) mod http_stream;
 mod outbox;
+mod outlet;
+pub(crate) mod positions;
 pub(crate) mod websocket;
 
 use std::io;

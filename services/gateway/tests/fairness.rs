@@ -8,9 +8,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Deps, Gateway};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::{Identity, Listeners, Parts};
 use gyre_telemetry::Registry;
@@ -80,8 +82,10 @@ fn serve() -> (SocketAddr, Parts) {
         engine: engine.engine(),
         delivery,
         policy: Arc::new(policy),
+        backends: Backends::build(&config, &parts, None).unwrap(),
         exclusions: Arc::default(),
         statuses: None,
+        directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };
     let gateway = Gateway::build(&config, deps, &parts).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));

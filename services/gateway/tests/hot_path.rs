@@ -14,10 +14,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gyre_allocator::allocations;
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine::{Delivered, Inlet};
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Delivery, Deps, Gateway};
+use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_protocol::frame::Commands;
 use gyre_protocol::messages::Publication;
@@ -169,8 +171,10 @@ fn serve(dialect: Dialect) -> Served {
         engine: engine.engine(),
         delivery: Arc::clone(&delivery),
         policy: policy(&config),
+        backends: Backends::build(&config, &parts, None).unwrap(),
         exclusions: Arc::default(),
         statuses: None,
+        directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };
     let gateway = Gateway::build(&config, deps, &parts).unwrap();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));

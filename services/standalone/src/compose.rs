@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use gyre_api::Api;
-use gyre_boot::{Role, Secured, Sites, open_store};
+use gyre_backend::Backends;
+use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
 use gyre_engines::Opened;
 use gyre_gateway::Gateway;
@@ -13,7 +14,7 @@ use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
 
 /// Binds, builds and runs everything. Returns when everything runs.
-pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
+pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let mut sites = Sites::bind(config, Role::Everything, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
     let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
@@ -23,13 +24,17 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Fai
     let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
-    let access = open_store(config, parts).await?;
+    let (access, _channels) = open_store(config, parts).await?;
+    let backends = Backends::build(config, parts, sites.traces());
+    let backends = backends.map_err(Failure::bad_configuration)?;
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,
         policy: Arc::clone(&policy),
+        backends,
         exclusions: Arc::clone(access.view()),
         statuses: statuses.clone(),
+        directory: directory.clone(),
     };
     let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let own = gyre_rpc::local(gateway.server());

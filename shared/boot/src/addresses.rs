@@ -28,6 +28,10 @@ pub struct Addresses {
     pub prometheus: Option<SocketAddr>,
     /// The page to try the server API.
     pub swagger: Option<SocketAddr>,
+    /// Unidirectional gRPC stream.
+    pub uni_grpc: Option<SocketAddr>,
+    /// Bidirectional gRPC stream.
+    pub client_grpc: Option<SocketAddr>,
     /// Commands to the gateway from other processes.
     pub gateway_rpc: Option<SocketAddr>,
 }
@@ -50,6 +54,11 @@ impl Addresses {
             health: of(Endpoint::Health, config.health.enabled)?,
             prometheus: of(Endpoint::Prometheus, config.prometheus.enabled)?,
             swagger: of(Endpoint::Swagger, has_api && config.swagger.enabled)?,
+            uni_grpc: of(Endpoint::UniGrpc, has_clients && config.uni_grpc.enabled)?,
+            client_grpc: of(
+                Endpoint::ClientGrpc,
+                has_clients && config.client_grpc.enabled,
+            )?,
             gateway_rpc: of(Endpoint::GatewayRpc, has_others)?,
         })
     }
@@ -63,6 +72,8 @@ impl Addresses {
             self.health,
             self.prometheus,
             self.swagger,
+            self.uni_grpc,
+            self.client_grpc,
             self.gateway_rpc,
         ];
         all.into_iter().flatten()
@@ -74,12 +85,14 @@ mod tests {
     use super::*;
 
     /// Which endpoints a role serves when everything is on.
-    fn served(role: Role) -> [bool; 7] {
+    fn served(role: Role) -> [bool; 9] {
         let mut config = Config::default();
         config.grpc_api.enabled = true;
         config.health.enabled = true;
         config.prometheus.enabled = true;
         config.swagger.enabled = true;
+        config.uni_grpc.enabled = true;
+        config.client_grpc.enabled = true;
         config.links.gateways = vec!["registry".to_owned()];
         let at = Addresses::of(&config, role).unwrap();
         [
@@ -89,6 +102,8 @@ mod tests {
             at.health,
             at.prometheus,
             at.swagger,
+            at.uni_grpc,
+            at.client_grpc,
             at.gateway_rpc,
         ]
         .map(|address| address.is_some())
@@ -96,14 +111,14 @@ mod tests {
 
     #[test]
     fn a_role_serves_what_is_its_own() {
-        assert_eq!(served(Role::Everything), [true; 7]);
+        assert_eq!(served(Role::Everything), [true; 9]);
         assert_eq!(
             served(Role::Gateway),
-            [true, false, false, true, true, false, true]
+            [true, false, false, true, true, false, true, true, true]
         );
         assert_eq!(
             served(Role::Api),
-            [false, true, true, true, true, true, false]
+            [false, true, true, true, true, true, false, false, false]
         );
     }
 

@@ -21,12 +21,12 @@ pub enum Unusable {
         source: Error,
     },
     /// One address, two wishes.
-    #[error(
-        "{section} is not http_server.tls, and both are served on {address}, which has one TLS only"
-    )]
+    #[error("{section} is not {other}, and both are served on {address}, which has one TLS only")]
     Clash {
-        /// The section beside `http_server.tls`.
+        /// One section.
         section: &'static str,
+        /// The other.
+        other: &'static str,
         /// Where both are served.
         address: SocketAddr,
     },
@@ -47,24 +47,32 @@ pub(crate) fn of(config: &Config, at: &Addresses) -> Result<BTreeMap<SocketAddr,
         }
     }
     let mut table = BTreeMap::new();
+    let mut sections = BTreeMap::new();
     for (address, section, tls) in wanted {
         if tls.enabled {
             table.insert(address, open(section, tls)?);
         }
+        sections.insert(address, (section, tls));
     }
     let grpc = [
         (at.grpc_api, "grpc_api.tls", &config.grpc_api.tls),
         (at.gateway_rpc, "gateway.rpc.tls", &config.gateway.rpc.tls),
+        (at.uni_grpc, "uni_grpc.tls", &config.uni_grpc.tls),
+        (at.client_grpc, "client_grpc.tls", &config.client_grpc.tls),
     ];
     for (address, section, tls) in grpc {
-        let Some(address) = address.filter(|_| tls.enabled) else {
+        let Some(address) = address else {
             continue;
         };
-        let shares = [clients, internal].contains(&address);
-        if shares && *tls != http.tls {
-            return Err(Unusable::Clash { section, address });
+        let (other, known) = *sections.entry(address).or_insert((section, tls));
+        if tls.enabled && other != section && tls != known {
+            return Err(Unusable::Clash {
+                section,
+                other,
+                address,
+            });
         }
-        if !shares {
+        if tls.enabled && other == section {
             table.insert(address, open(section, tls)?);
         }
     }

@@ -19,6 +19,10 @@ pub enum Endpoint {
     Prometheus,
     /// The page to try the server API.
     Swagger,
+    /// Unidirectional gRPC stream.
+    UniGrpc,
+    /// Bidirectional gRPC stream.
+    ClientGrpc,
     /// Commands to a gateway from other processes.
     GatewayRpc,
 }
@@ -61,6 +65,8 @@ impl Config {
                 internal()
             }
             Endpoint::GrpcApi => resolve(&self.grpc_api.address, self.grpc_api.port),
+            Endpoint::UniGrpc => resolve(&self.uni_grpc.address, self.uni_grpc.port),
+            Endpoint::ClientGrpc => resolve(&self.client_grpc.address, self.client_grpc.port),
             Endpoint::GatewayRpc => resolve(&self.gateway.rpc.address, self.gateway.rpc.port),
         }
     }

@@ -404,7 +404,7 @@ impl Range {
             Order::Forward => {
                 let first = since.map_or(Some(0), |offset| offset.checked_add(1));
                 if first.is_none() {
-                    count = "0".to_owned();
+                    "0".clone_into(&mut count);
                 }
                 (
                     "XRANGE",
@@ -415,7 +415,7 @@ impl Range {
             Order::Reverse => {
                 let last = since.map(|offset| offset.saturating_sub(1));
                 if last == Some(0) {
-                    count = "0".to_owned();
+                    "0".clone_into(&mut count);
                 }
                 let from = last.map_or_else(|| "+".to_owned(), |last| last.to_string());
                 ("XREVRANGE", from, "-".to_owned())

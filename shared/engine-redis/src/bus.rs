@@ -41,7 +41,7 @@ pub(crate) struct Bus<I> {
 
 impl<I: Inlet> Bus<I> {
     /// Begins to listen.
-    pub(crate) fn open(link: Link, inlet: Arc<I>) -> Arc<Self> {
+    pub(crate) fn open(link: &Link, inlet: Arc<I>) -> Arc<Self> {
         let partitions = (0..link.layout().partitions())
             .map(|_| Mutex::default())
             .collect();

@@ -19,7 +19,7 @@ enum Turn<V> {
     /// The result of a flight that began after he asked.
     Done(V),
     /// Begin the next flight, and tell these.
-    Lead(Vec<oneshot::Sender<Turn<V>>>),
+    Lead(Vec<oneshot::Sender<Self>>),
 }
 
 /// Leads a flight; if it is dropped half way, somebody else leads.

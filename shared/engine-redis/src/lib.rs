@@ -57,11 +57,11 @@ impl RedisEngine {
     pub fn open<I: Inlet>(options: Options, inlet: Arc<I>, clock: &Clock, tasks: &Tasks) -> Self {
         let layout = Layout::new(&options.prefix, options.partitions, options.bus_channels);
         let link = Link::open(options, Arc::new(layout), tasks);
-        let bus = Bus::open(link.clone(), inlet);
+        let bus = Bus::open(&link, inlet);
         let engine = Engine {
             broker: Arc::new(RedisBroker::new(link.clone(), bus, clock.clone())),
-            presence: RedisPresence::open(link.clone()),
-            registry: RedisRegistry::open(link.clone()),
+            presence: RedisPresence::open(&link),
+            registry: RedisRegistry::open(&link),
         };
         Self {
             link,

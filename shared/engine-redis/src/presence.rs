@@ -40,7 +40,7 @@ struct Own {
 
 impl RedisPresence {
     /// Begins to renew leases.
-    pub(crate) fn open(link: Link) -> Arc<Self> {
+    pub(crate) fn open(link: &Link) -> Arc<Self> {
         let presence = Arc::new(Self {
             link: link.clone(),
             gateway: uuid::Uuid::new_v4().simple().to_string(),

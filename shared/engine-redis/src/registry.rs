@@ -26,7 +26,7 @@ pub(crate) struct RedisRegistry {
 
 impl RedisRegistry {
     /// Begins to renew entries.
-    pub(crate) fn open(link: Link) -> Arc<Self> {
+    pub(crate) fn open(link: &Link) -> Arc<Self> {
         let registry = Arc::new(Self {
             link: link.clone(),
             own: Mutex::default(),

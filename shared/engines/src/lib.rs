@@ -59,13 +59,11 @@ pub enum OpenError {
     NotThere(#[source] Error),
 }
 
-impl OpenError {
-    /// Whether the configuration is to blame.
-    #[must_use]
-    pub const fn is_of_configuration(&self) -> bool {
-        match self {
-            Self::Options(_) | Self::Tls { .. } => true,
-            Self::NotThere(_) => false,
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Options(_) | OpenError::Tls { .. } => Self::bad_configuration(error),
+            OpenError::NotThere(_) => Self::failed(error),
         }
     }
 }
@@ -135,16 +133,6 @@ pub fn check_apart(config: &Config) -> Result<(), NoBus> {
     Ok(())
 }
 
-impl From<OpenError> for Failure {
-    fn from(error: OpenError) -> Self {
-        if error.is_of_configuration() {
-            Self::bad_configuration(error)
-        } else {
-            Self::failed(error)
-        }
-    }
-}
-
 fn memory_statuses(options: &UserStatus, clock: &Clock) -> Arc<dyn Statuses> {
     let clock = clock.clone();
     Arc::new(MemoryStatuses::new(kept(options), move || clock.now()))
@@ -156,7 +144,7 @@ fn kept(options: &UserStatus) -> Duration {
 
 fn redis_options(section: &Redis, statuses: &UserStatus) -> Result<Options, OpenError> {
     let client = |section, tls: &Tls| {
-        let config = gyre_fetch::tls_config(tls);
+        let config = gyre_fetch::tls_client_config(tls);
         config
             .map(|config| Some(Arc::new(config)))
             .map_err(|source| OpenError::Tls { section, source })

@@ -43,9 +43,10 @@ mod tests {
         use gyre_proto::gateway::gateway_service_server::{GatewayService, GatewayServiceServer};
         use gyre_proto::gateway::{
             ChannelsRequest, ChannelsResponse, ConnectionsRequest, ConnectionsResponse,
-            DisconnectRequest, DisconnectResponse, DrainRequest, DrainResponse, InfoRequest,
-            InfoResponse, RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse,
-            SubscribeRequest, SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
+            DisconnectRequest, DisconnectResponse, DrainRequest, DrainResponse, EmulateRequest,
+            EmulateResponse, InfoRequest, InfoResponse, RefreshRequest, RefreshResponse,
+            RevokeRequest, RevokeResponse, SubscribeRequest, SubscribeResponse, UnsubscribeRequest,
+            UnsubscribeResponse,
         };
         use tonic::{Request, Response, Result, Status};
 
@@ -67,6 +68,13 @@ mod tests {
 
             async fn info(&self, _request: Request<InfoRequest>) -> Result<Response<InfoResponse>> {
                 std::future::pending().await
+            }
+
+            async fn emulate(
+                &self,
+                _request: Request<EmulateRequest>,
+            ) -> Result<Response<EmulateResponse>> {
+                Err(Status::unimplemented("fake"))
             }
 
             async fn revoke(

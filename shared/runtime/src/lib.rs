@@ -22,7 +22,7 @@ pub mod tls;
 
 pub use clock::Clock;
 pub use drain::{Drain, Hold, Leaving};
-pub use listen::{Head, Intercept, Listeners, Site, Stream, Taken};
+pub use listen::{Duplex, Head, Intercept, Listeners, Responder, Site, Stream, Taken};
 pub use parts::{Identity, Parts};
 pub use readiness::{Phase, Readiness};
 pub use reload::Reload;

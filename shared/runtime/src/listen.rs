@@ -4,17 +4,17 @@
 //! the bare stream is handed over and nothing of ours stays behind: that is what keeps a
 //! client's connection at 3 KB. Everything else goes to hyper with the bytes already read, HTTP/1
 //! and HTTP/2 with prior knowledge alike. A request that an intercept claims later on such a
-//! connection is handed over too.
+//! connection is handed over too; over HTTP/2 without the connection, which it shares with others.
 
 mod accept;
 mod answer;
-mod body;
 mod connection;
 mod head;
 mod http1;
 mod http2;
 mod metrics;
 pub mod path;
+mod responder;
 mod site;
 mod socket;
 mod stream;
@@ -28,8 +28,9 @@ use std::sync::Arc;
 use gyre_telemetry::Registry;
 
 pub use head::Head;
+pub use responder::Responder;
 pub use site::{Intercept, Site, Taken};
-pub use stream::Stream;
+pub use stream::{Duplex, Stream};
 
 use crate::{OnExit, Parts};
 use metrics::Metrics;

@@ -246,8 +246,9 @@ impl Texts {
             }
         };
         let mut config = builder.with_single_cert(certificates, key)?;
-        // Ours first: WebSocket and streams need HTTP/1.1, and gRPC offers nothing but h2.
-        config.alpn_protocols = vec![b"http/1.1".to_vec(), b"h2".to_vec()];
+        // Browsers open few connections over HTTP/1.1, which streams would use up. Their WebSockets
+        // come over connections of their own, which offer HTTP/1.1 only.
+        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
         Ok(config)
     }
 }

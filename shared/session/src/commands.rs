@@ -3,6 +3,7 @@
 pub(crate) mod connect;
 pub(crate) mod entered;
 pub(crate) mod history;
+pub(crate) mod open;
 pub(crate) mod presence;
 pub(crate) mod publish;
 pub(crate) mod refresh;

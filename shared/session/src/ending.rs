@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use gyre_policy::Source;
 use gyre_protocol::codes::{Disconnect, Error, Unsubscribe};
 use gyre_protocol::messages::{UnsubscribePush, UnsubscribeResult};
 use gyre_protocol::{PushBody, ReplyBody};
@@ -49,7 +50,7 @@ impl Session {
         let entered = match &subscription.state {
             State::Live {
                 slot,
-                joining: false,
+                announcing: false,
             } => Some(*slot),
             // It waits for a connect to be answered, or was answered with an error.
             State::Opening(opening) if is_closed => opening.entered,
@@ -101,6 +102,9 @@ impl Session {
         };
         if subscription.has_begun {
             self.observe(Observation::SubscriptionEnded);
+        }
+        if subscription.source == Source::StreamProxy {
+            self.tell(Effect::CloseStream(id));
         }
         // One end is enough for the client; what was never begun needs none.
         let mut is_told = !subscription.has_begun;

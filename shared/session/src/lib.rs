@@ -48,9 +48,10 @@ pub use commands::rpc::UPDATE_USER_STATUS;
 pub use control::{Control, ControlRefresh, ControlSubscribe};
 pub use describe::{Description, Held};
 pub use effect::{
-    Completion, ConnectionGrant, Effect, Failure, GrantedSubscription, Grants, HistoryPart,
-    HistoryRead, Publish, Read, RefreshBy, Refusal, Register, Stats, Subscribe, Subscribed,
-    SubscriptionGrant, TokenMark, TokenRefusal, Unsubscribe,
+    AskSubscribe, Completion, ConnectionGrant, Effect, Failure, GrantedSubscription, Grants,
+    HistoryPart, HistoryRead, Publish, PublishTerms, Question, Read, RefreshBy, Refreshed,
+    RefreshedSubscription, Refusal, Register, Stats, Subscribe, Subscribed, SubscriptionGrant,
+    Terms, TokenMark, TokenRefusal, Unrefreshed, Unsubscribe,
 };
 pub use message::Message;
 pub use observe::{Method, Observation};

@@ -1,6 +1,18 @@
 use std::time::Duration;
 
-use gyre_types::Uptime;
+use bytes::Bytes;
+use gyre_protocol::codes::Disconnect;
+use gyre_protocol::{Envelope, frame};
+use gyre_types::{Now, Uptime};
+
+use crate::message::Message;
+use crate::observe::Observation;
+use crate::session::Session;
+
+/// Interval of the transport's own pings where the option turns pings off.
+const NATIVE_PING_INTERVAL: Duration = Duration::from_secs(25);
+/// From such a ping to its answer.
+const NATIVE_PONG_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The ping cycle of one connection.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -86,6 +98,55 @@ impl Liveness {
                 self.round_trip
             }
             State::Answered { .. } => None,
+        }
+    }
+}
+
+impl Session {
+    /// Starts the timers of a connection that was just accepted.
+    pub(crate) fn start_liveness(&mut self, now: Now) {
+        let timing = &self.settings.timing;
+        let (interval, pong_timeout) = if self.transport.envelope == Envelope::Bare {
+            (timing.ping_interval, None)
+        } else if self.transport.app_pings {
+            (timing.ping_interval, timing.pong_timeout)
+        } else {
+            // The transport's own pings are never off: they keep middle boxes from closing.
+            let interval = timing.ping_interval.unwrap_or(NATIVE_PING_INTERVAL);
+            let timeout = timing.pong_timeout.unwrap_or(NATIVE_PONG_TIMEOUT);
+            (Some(interval), Some(timeout))
+        };
+        self.liveness = interval
+            .map(|interval| Liveness::start(interval, pong_timeout, self.random(), now.uptime));
+    }
+
+    pub(crate) fn handle_pong(&mut self, now: Now) {
+        let round_trip = self
+            .liveness
+            .as_mut()
+            // The transport's own pings are not answered by messages.
+            .filter(|_| self.transport.app_pings)
+            .and_then(|liveness| liveness.handle_pong(now.uptime));
+        match round_trip {
+            Some(took) => self.observe(Observation::Pong {
+                took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            }),
+            None => self.close(Disconnect::BAD_REQUEST, now),
+        }
+    }
+
+    pub(crate) fn handle_liveness(&mut self, now: Now) {
+        let Some(liveness) = self.liveness.as_mut() else {
+            return;
+        };
+        match liveness.handle_timeout(now.uptime) {
+            Due::Nothing => {}
+            Due::SendPing if self.transport.app_pings => {
+                let message = Bytes::from_static(frame::ping(self.transport.format));
+                self.transmit(Message::Own(message));
+            }
+            Due::SendPing => self.transmit(Message::TransportPing),
+            Due::NoPong => self.close(Disconnect::NO_PONG, now),
         }
     }
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use gyre_protocol::codes::{Disconnect, Unsubscribe};
 use gyre_types::{Now, Position, SubscriptionId, Uptime};
 
+use crate::commands::sub_refresh;
 use crate::effect::{Effect, Failure, RefreshBy};
 use crate::ending::End;
 use crate::session::{Pending, Session};
@@ -103,7 +104,12 @@ impl Session {
             return;
         };
         if is_expired(subscription, timing.expired_subscription_close_delay, now) {
-            return self.expired(id, subscription.options.is_server_side, now);
+            let is_server_side = subscription.options.is_server_side;
+            match subscription.refresh_by() {
+                RefreshBy::Client => self.subscription_expired(id, is_server_side, now),
+                RefreshBy::Server => sub_refresh::ask(self, id),
+            }
+            return;
         }
         let quiet = now.uptime - subscription.checked_at;
         let is_suspected = subscription.suspected.is_some();
@@ -116,7 +122,13 @@ impl Session {
         }
     }
 
-    fn expired(&mut self, id: SubscriptionId, is_server_side: bool, now: Now) {
+    /// A subscription has expired, and is not prolonged.
+    pub(crate) fn subscription_expired(
+        &mut self,
+        id: SubscriptionId,
+        is_server_side: bool,
+        now: Now,
+    ) {
         if is_server_side {
             return self.close(Disconnect::SUBSCRIPTION_EXPIRED, now);
         }
@@ -132,13 +144,18 @@ fn needs_watch(subscription: &Subscription) -> bool {
     subscription.options.is_positioned || subscription.expire_at().is_some()
 }
 
-fn is_expired(subscription: &Subscription, grace: Duration, now: Now) -> bool {
+/// Whether it is over with a subscription, or time to ask the backend.
+fn is_expired(subscription: &Subscription, delay: Duration, now: Now) -> bool {
+    // Who has to act at the end is given time for it; the server is not.
+    let grace = match subscription.refresh_by() {
+        RefreshBy::Client => delay,
+        RefreshBy::Server => Duration::ZERO,
+    };
     let grace_ms = i64::try_from(grace.as_millis()).unwrap_or(i64::MAX);
-    subscription.refresh_by() == RefreshBy::Client
-        && subscription.expire_at().is_some_and(|at| {
-            let due_ms = at.0.saturating_mul(1000).saturating_add(grace_ms);
-            now.unix.0 >= due_ms
-        })
+    subscription.expire_at().is_some_and(|at| {
+        let due_ms = at.0.saturating_mul(1000).saturating_add(grace_ms);
+        now.unix.0 >= due_ms
+    })
 }
 
 /// A point in the second half of the interval, so that connections do not tick together.

@@ -1,6 +1,7 @@
 //! The tables on SQLite and PostgreSQL: the same statements, two drivers.
 
 mod migrations;
+mod outbox;
 mod postgres;
 mod sqlite;
 mod statements;

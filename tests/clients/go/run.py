@@ -25,20 +25,25 @@ PLUGINS = {
     "protoc-gen-go": "google.golang.org/protobuf/cmd/protoc-gen-go",
     "protoc-gen-go-grpc": "google.golang.org/grpc/cmd/protoc-gen-go-grpc",
 }
-PACKAGE = "gyre.test/clients/api"
+PACKAGES = {
+    scenes.API: "gyre.test/clients/api",
+    "centrifugal/centrifugo/unistream/unistream.proto": "gyre.test/clients/unistream",
+    "gyre/client/v1/client.proto": "gyre.test/clients/client",
+}
 
 
 def generate(go, module, environment):
-    """Makes the package `api` of the module."""
+    """Makes the packages of the module, one of each `.proto`."""
     arguments = [f"-I{scenes.PROTO}"]
     for name, source in PLUGINS.items():
         plugin = module / "bin" / name
         subprocess.run([go, "build", "-o", plugin, source], cwd=module, env=environment, check=True)
         kind = name.removeprefix("protoc-gen-")
         arguments += [f"--plugin={name}={plugin}", f"--{kind}_out={module}", f"--{kind}_opt=module=gyre.test/clients",
-                      f"--{kind}_opt=M{scenes.API}={PACKAGE}"]
-    if protoc.main(["protoc", *arguments, scenes.API]) != 0:
-        raise SystemExit("the .proto was not compiled")
+                      *(f"--{kind}_opt=M{proto}={package}" for proto, package in PACKAGES.items())]
+    for proto in PACKAGES:
+        if protoc.main(["protoc", *arguments, proto]) != 0:
+            raise SystemExit(f"{proto} was not compiled")
 
 
 def main():
@@ -46,17 +51,21 @@ def main():
     environment = os.environ | {"GOFLAGS": "-mod=readonly", "GOWORK": "off"}
     with tempfile.TemporaryDirectory(prefix="gyre-clients-") as directory:
         module = Path(directory)
-        for file in ("go.mod", "go.sum", "calls_test.go"):
+        for file in ("go.mod", "go.sum", "calls_test.go", "streams_test.go"):
             shutil.copy(HERE / file, module)
         generate(go, module, environment)
         test = [go, "test", "-count=1", "-v", "-timeout=120s", "./..."]
         subprocess.run([*test, "-run=^$"], cwd=module, env=environment, check=True, stdout=subprocess.DEVNULL)
-        with scenes.scene() as (server, user):
+        with scenes.scene() as (server, user), scenes.Server(scenes.streams_config()) as streams:
             calls = [call | {"answer": scenes.expected(call)} for call in scenes.calls(user.client)]
             (module / "calls.json").write_text(json.dumps(calls))
             environment |= {
                 "GYRE_GRPC": f"127.0.0.1:{server.config['grpc_api']['port']}",
                 "GYRE_GRPC_KEY": scenes.GRPC_KEY,
+                "GYRE_STREAMS": f"127.0.0.1:{streams.config['uni_grpc']['port']}",
+                "GYRE_STREAMS_API": f"{streams.url}/api",
+                "GYRE_STREAMS_KEY": scenes.HTTP_KEY,
+                "GYRE_STREAMS_TOKEN": streams.token(sub="go"),
                 "GYRE_CALLS": str(module / "calls.json"),
             }
             return subprocess.run(test, cwd=module, env=environment).returncode

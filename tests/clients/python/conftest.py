@@ -18,13 +18,24 @@ def scene():
 
 
 @pytest.fixture(scope="session")
-def generated(tmp_path_factory):
-    """The modules that a user generates from our `.proto`: messages, and client."""
+def generate(tmp_path_factory):
+    """Makes the modules that a user generates from one of our `.proto` files: messages, and client."""
     out = tmp_path_factory.mktemp("generated")
     wellknown = Path(protoc.__file__).parent / "_proto"
-    status = protoc.main(["protoc", f"-I{scenes.PROTO}", f"-I{wellknown}", f"--python_out={out}",
-                          f"--grpc_python_out={out}", scenes.API])
-    assert status == 0
     sys.path.insert(0, str(out))
-    name = scenes.API.removesuffix(".proto").replace("/", ".")
-    return importlib.import_module(f"{name}_pb2"), importlib.import_module(f"{name}_pb2_grpc")
+
+    def make(proto):
+        status = protoc.main(["protoc", f"-I{scenes.PROTO}", f"-I{wellknown}", f"--python_out={out}",
+                              f"--grpc_python_out={out}", proto])
+        assert status == 0
+        importlib.invalidate_caches()
+        name = proto.removesuffix(".proto").replace("/", ".")
+        return importlib.import_module(f"{name}_pb2"), importlib.import_module(f"{name}_pb2_grpc")
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def generated(generate):
+    """Those of the server API."""
+    return generate(scenes.API)

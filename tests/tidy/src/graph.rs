@@ -29,6 +29,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("gyre-store", 3),
     ("gyre-boot", 4),
     ("gyre-engines", 4),
+    ("gyre-backend", 4),
     ("gyre-links", 4),
     ("gyre-gateway", 5),
     ("gyre-api", 5),

@@ -13,8 +13,9 @@ use gyre_proto::gateway::gateway_service_server::GatewayService;
 use gyre_proto::gateway::{
     Channel, ChannelsRequest, ChannelsResponse, Connection, ConnectionsRequest,
     ConnectionsResponse, DisconnectRequest, DisconnectResponse, DrainRequest, DrainResponse,
-    InfoRequest, InfoResponse, RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse,
-    SubscribeRequest, SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
+    EmulateRequest, EmulateResponse, InfoRequest, InfoResponse, RefreshRequest, RefreshResponse,
+    RevokeRequest, RevokeResponse, SubscribeRequest, SubscribeResponse, UnsubscribeRequest,
+    UnsubscribeResponse,
 };
 use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_types::{ChannelName, ClientId, Epoch, Position};
@@ -376,6 +377,13 @@ macro_rules! commands {
                 let matched = self.command(&command.command_id.clone(), command)?;
                 Ok(Response::new($response { matched }))
             })*
+
+            async fn emulate(
+                &self,
+                _request: Request<EmulateRequest>,
+            ) -> Result<Response<EmulateResponse>, Status> {
+                Err(Status::unimplemented("no client asks the API for this"))
+            }
 
             async fn info(
                 &self,

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
 use gyre_runtime::Head;
+use http::Version;
 use http::header::{CONTENT_LENGTH, EXPECT, TRANSFER_ENCODING};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
@@ -55,6 +56,7 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin>(
             Length::Known(len) if len > bytes_max => Err(BodyError::TooLarge),
             Length::Known(len) => input.take(len).await,
             Length::Chunked => input.take_chunks(bytes_max).await,
+            Length::ToTheEnd => input.take_all(bytes_max).await,
         }
     };
     timeout(BODY_WAIT, body)
@@ -65,6 +67,8 @@ pub(crate) async fn read<S: AsyncRead + AsyncWrite + Unpin>(
 enum Length {
     Known(usize),
     Chunked,
+    /// The stream ends with the body.
+    ToTheEnd,
 }
 
 fn length(head: &Head) -> Result<Length, BodyError> {
@@ -72,6 +76,7 @@ fn length(head: &Head) -> Result<Length, BodyError> {
         head.headers.get(TRANSFER_ENCODING),
         head.headers.get(CONTENT_LENGTH),
     ) {
+        (None, None) if head.version >= Version::HTTP_2 => Ok(Length::ToTheEnd),
         (None, None) => Ok(Length::Known(0)),
         (None, Some(value)) => value
             .to_str()
@@ -104,6 +109,19 @@ impl<S: AsyncRead + Unpin> Input<'_, S> {
             self.fill().await?;
         }
         Ok(self.read.split_to(len).freeze())
+    }
+
+    async fn take_all(&mut self, bytes_max: usize) -> Result<Bytes, BodyError> {
+        loop {
+            if self.read.len() > bytes_max {
+                return Err(BodyError::TooLarge);
+            }
+            match self.stream.read_buf(&mut self.read).await {
+                Ok(0) => return Ok(self.read.split().freeze()),
+                Ok(_) => {}
+                Err(_) => return Err(BodyError::Broken),
+            }
+        }
     }
 
     async fn take_chunks(&mut self, bytes_max: usize) -> Result<Bytes, BodyError> {

@@ -1,26 +1,22 @@
-//! Messages as the body of an HTTP/1 response that does not end: lines, or server-sent events.
+//! Messages as the body of an HTTP response that does not end: lines, or server-sent events.
 
-use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::io;
-use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll};
 
-use bytes::{Buf, Bytes};
+use ::http::{HeaderMap, Response, StatusCode};
+use bytes::Bytes;
 use gyre_config::streams::ConnectCodeToHttp;
 use gyre_protocol::codes::Disconnect;
 use gyre_protocol::{Envelope, Format};
-use gyre_runtime::Stream;
+use gyre_runtime::{Responder, Stream};
 use gyre_session::{Message, Session, Transport as Facts};
-use http::StatusCode;
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
 
+use super::outlet::Outlet;
+use super::positions::Positions;
 use super::{Ended, Transport};
-use crate::scratch;
-
-/// Longest wait for a client to take the end of its response.
-const CLOSE_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
+use crate::{http, scratch};
 
 /// How messages stand in the body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -34,26 +30,28 @@ pub(crate) enum Framing {
 /// A response under way.
 #[derive(Debug)]
 pub(crate) struct HttpStream {
-    io: Stream,
+    outlet: Outlet,
     facts: Facts,
     framing: Framing,
-    /// HTTP/1.0 has no chunks: there the end of the connection is the end of the body.
+    /// HTTP/1.1 has chunks. Over HTTP/1.0 the end of the connection is the end of the body, and HTTP/2
+    /// has frames of its own.
     is_chunked: bool,
     head: Option<Box<Head>>,
-    /// What the socket has not taken.
-    backlog: VecDeque<Bytes>,
-    sent_bytes: u64,
+    /// Kept if events have ids.
+    positions: Option<Box<Positions>>,
 }
 
 /// The head of the response, as long as it has not been sent.
 #[derive(Debug)]
 pub(crate) struct Head {
-    /// What is sent before the first message.
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) responder: Responder,
+    pub(crate) response: Response<()>,
     /// Headers of a response that takes its place.
-    pub(crate) cors: String,
+    pub(crate) cors: HeaderMap,
     /// Set if a refused connect is answered with a status, so that the head has to wait for it.
     pub(crate) on_refusal: Option<Arc<ConnectCodeToHttp>>,
+    /// Whether events have the client's positions as ids.
+    pub(crate) has_ids: bool,
 }
 
 impl HttpStream {
@@ -66,73 +64,77 @@ impl HttpStream {
         io: Stream,
         facts: Facts,
         framing: Framing,
-        is_chunked: bool,
         head: Head,
     ) -> io::Result<Self> {
+        let waits = head.on_refusal.is_some();
         let mut stream = Self {
-            io,
+            outlet: Outlet::new(io),
             facts,
             framing,
-            is_chunked,
+            is_chunked: head.responder.needs_chunks(),
+            positions: head.has_ids.then(Box::default),
             head: Some(Box::new(head)),
-            backlog: VecDeque::new(),
-            sent_bytes: 0,
         };
-        if stream
-            .head
-            .as_ref()
-            .is_some_and(|head| head.on_refusal.is_none())
-        {
+        if !waits {
             stream.send_head()?;
         }
         Ok(stream)
     }
 
     fn send_head(&mut self) -> io::Result<()> {
-        match self.head.take() {
-            Some(head) => self.send(&head.bytes),
-            None => Ok(()),
+        let Some(head) = self.head.take() else {
+            return Ok(());
+        };
+        let Head {
+            responder,
+            response,
+            ..
+        } = *head;
+        let mut bytes = responder.begin(response);
+        if self.framing == Framing::Events {
+            // Something to flush, so that the client knows that it is through.
+            self.put_chunk(&mut bytes, b"\r\n");
         }
+        self.outlet.send(&bytes)
     }
 
     /// Answers a refused connect with a status instead of a stream.
     fn refuse(&mut self, session: &mut Session) -> io::Result<bool> {
-        let Some(head) = &self.head else {
+        let Some(closing) = session.closing() else {
             return Ok(false);
         };
-        let (Some(transforms), Some(closing)) = (&head.on_refusal, session.closing()) else {
+        let is_waiting = |head: &mut Box<Head>| head.on_refusal.is_some();
+        let Some(head) = self.head.take_if(is_waiting) else {
             return Ok(false);
         };
         let (code, text) = match session.connect_error() {
             Some(error) => (error.code, error.message.to_string()),
             None => (closing.code, closing.reason.to_string()),
         };
-        let response = refusal(transforms, code, &text, &head.cors);
         while session.poll_message().is_some() {}
-        self.head = None;
+        let Head {
+            responder,
+            cors,
+            on_refusal,
+            ..
+        } = *head;
+        let response = refusal(on_refusal.as_deref(), code, text, cors);
         self.is_chunked = false;
-        self.send(response.as_bytes())?;
+        self.outlet.send(&http::begin(responder, response))?;
         Ok(true)
     }
 
-    fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let mut rest = bytes;
-        while self.backlog.is_empty() && !rest.is_empty() {
-            // Nobody waits here: `poll_flush` leaves the waker of who does.
-            let cx = &mut Context::from_waker(Waker::noop());
-            match Pin::new(&mut self.io).poll_write(cx, rest)? {
-                Poll::Ready(0) => return Err(io::ErrorKind::WriteZero.into()),
-                Poll::Ready(taken) => {
-                    self.sent_bytes += taken as u64;
-                    rest = rest.get(taken..).unwrap_or_default();
-                }
-                Poll::Pending => break,
-            }
+    fn put_chunk(&self, out: &mut Vec<u8>, body: &[u8]) {
+        if self.is_chunked {
+            let mut size = String::new();
+            // Writing to a string does not fail.
+            let _ = write!(size, "{:x}\r\n", body.len());
+            out.extend_from_slice(size.as_bytes());
+            out.extend_from_slice(body);
+            out.extend_from_slice(b"\r\n");
+        } else {
+            out.extend_from_slice(body);
         }
-        if !rest.is_empty() {
-            self.backlog.push_back(Bytes::copy_from_slice(rest));
-        }
-        Ok(())
     }
 
     fn put(&self, out: &mut Vec<u8>, message: &[u8]) {
@@ -152,9 +154,16 @@ impl HttpStream {
     }
 
     /// Takes the session's messages as one chunk.
-    fn stage(&self, session: &mut Session, out: &mut Vec<u8>) {
+    fn stage(&mut self, session: &mut Session, out: &mut Vec<u8>) {
         let mut body = Vec::new();
         while let Some(message) = session.poll_message() {
+            if let Some(positions) = &mut self.positions
+                && let Some(id) = positions.id_after(&message)
+            {
+                for piece in [&b"id: "[..], id.as_bytes(), b"\n"] {
+                    body.extend_from_slice(piece);
+                }
+            }
             match &message {
                 Message::Own(bytes) => self.put(&mut body, bytes),
                 Message::Shared { .. } => {
@@ -165,16 +174,7 @@ impl HttpStream {
                 Message::TransportPing => {}
             }
         }
-        if self.is_chunked {
-            let mut size = String::new();
-            // Writing to a string does not fail.
-            let _ = write!(size, "{:x}\r\n", body.len());
-            out.extend_from_slice(size.as_bytes());
-            out.extend_from_slice(&body);
-            out.extend_from_slice(b"\r\n");
-        } else {
-            out.extend_from_slice(&body);
-        }
+        self.put_chunk(out, &body);
     }
 }
 
@@ -193,15 +193,11 @@ impl Transport for HttpStream {
         cx: &mut Context<'_>,
         _frames: &mut Vec<Bytes>,
     ) -> Poll<Result<(), Ended>> {
-        scratch::with_read(|buffer| {
-            let mut room = ReadBuf::new(buffer);
-            ready!(Pin::new(&mut self.io).poll_read(cx, &mut room))?;
-            if room.filled().is_empty() {
-                return Poll::Ready(Err(Ended::Closed));
-            }
-            // A client has nothing to say on this connection.
-            Poll::Ready(Ok(()))
-        })
+        // A client has nothing to say on this connection.
+        self.outlet
+            .stream()
+            .poll_gone(cx)
+            .map(|()| Err(Ended::Closed))
     }
 
     fn take_pong(&mut self) -> bool {
@@ -215,77 +211,57 @@ impl Transport for HttpStream {
         self.send_head()?;
         scratch::with_spare(|out| {
             self.stage(session, out);
-            self.send(out)
+            self.outlet.send(out)
         })
     }
 
     fn is_pending(&self) -> bool {
-        !self.backlog.is_empty()
+        self.outlet.is_pending()
     }
 
     fn sent_bytes(&self) -> u64 {
-        self.sent_bytes
+        self.outlet.sent_bytes()
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while let Some(first) = self.backlog.front_mut() {
-            let taken = ready!(Pin::new(&mut self.io).poll_write(cx, first))?;
-            if taken == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
-            }
-            self.sent_bytes += taken as u64;
-            first.advance(taken);
-            if first.is_empty() {
-                self.backlog.pop_front();
-            }
-        }
-        self.backlog = VecDeque::new();
-        Poll::Ready(Ok(()))
+        self.outlet.poll_flush(cx)
     }
 
     fn close(mut self, disconnect: &Disconnect) -> impl Future<Output = ()> + Send {
         let is_gone = *disconnect == Disconnect::CONNECTION_CLOSED;
         Box::pin(async move {
-            if is_gone {
+            if is_gone || self.send_head().is_err() {
                 return;
             }
-            // A client that does not take the end of its response has lost it.
-            let _ = tokio::time::timeout(CLOSE_WAIT, self.finish()).await;
+            if self.is_chunked && self.outlet.send(b"0\r\n\r\n").is_err() {
+                return;
+            }
+            self.outlet.close().await;
         })
     }
 }
 
-impl HttpStream {
-    async fn finish(&mut self) -> io::Result<()> {
-        self.send_head()?;
-        if self.is_chunked {
-            self.send(b"0\r\n\r\n")?;
-        }
-        std::future::poll_fn(|cx| self.poll_flush(cx)).await?;
-        self.io.shutdown().await?;
-        // Whoever closes first on unread bytes takes the response away from its reader.
-        let mut rest = [0; 512];
-        while self.io.read(&mut rest).await? > 0 {}
-        Ok(())
-    }
-}
-
-fn refusal(transforms: &ConnectCodeToHttp, code: u32, text: &str, cors: &str) -> String {
+fn refusal(
+    transforms: Option<&ConnectCodeToHttp>,
+    code: u32,
+    text: String,
+    cors: HeaderMap,
+) -> Response<String> {
     let found = transforms
-        .transforms
-        .iter()
+        .into_iter()
+        .flat_map(|transforms| &transforms.transforms)
         .find(|transform| transform.code == code);
-    let (status, body) = match found {
-        Some(transform) => {
-            let to = &transform.to;
-            let body = if to.body.is_empty() { text } else { &to.body };
-            (StatusCode::from_u16(to.status_code), body)
-        }
-        None => (
-            Ok(StatusCode::INTERNAL_SERVER_ERROR),
-            "Internal Server Error",
-        ),
+    let Some(transform) = found else {
+        let mut response = http::plain(StatusCode::INTERNAL_SERVER_ERROR);
+        response.headers_mut().extend(cors);
+        return response;
     };
-    let status = status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-    crate::http::response(status, cors, body)
+    let to = &transform.to;
+    let body = match to.body.is_empty() {
+        true => text,
+        false => to.body.clone(),
+    };
+    // The option's range is that of statuses.
+    let status = StatusCode::from_u16(to.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    http::response(status, cors, body)
 }

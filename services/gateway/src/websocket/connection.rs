@@ -30,7 +30,6 @@ use super::decoder::{Decoder, Event, Message};
 use super::encoder::{Frames, put_close, put_empty_close};
 use super::extension::Compression;
 use super::frame::{CloseFrame, Failure, is_sendable};
-use super::handshake::Accepted;
 use crate::scratch::{Staging, with_read, with_write};
 
 /// Slices of one vectored write. Unit: slices. What fits on the stack; the loop takes the rest.
@@ -89,8 +88,8 @@ enum Phase {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// Takes over a connection and sends the answer to the upgrade. `early` is what the client sent
-    /// behind its request. We gather what belongs together ourselves: a TCP stream has
+    /// Takes over a connection and sends `head`, which answers the upgrade. `early` is what the client
+    /// sent behind its request. We gather what belongs together ourselves: a TCP stream has
     /// `TCP_NODELAY` set.
     ///
     /// # Errors
@@ -98,13 +97,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// The socket's.
     pub fn accept(
         stream: S,
-        accepted: &Accepted,
+        head: &[u8],
+        compression: Compression,
         early: &[u8],
         settings: Arc<Settings>,
     ) -> io::Result<Self> {
-        let mut socket = Self::new(stream, accepted.compression(), early, settings);
+        let mut socket = Self::new(stream, compression, early, settings);
         with_write(|staging| {
-            staging.copied().extend_from_slice(&accepted.response());
+            staging.copied().extend_from_slice(head);
             socket.send(staging)
         })?;
         Ok(socket)

@@ -1,11 +1,12 @@
-//! The HTTP side of a connection: a request for an upgrade in, the bytes of the answer out. No I/O.
+//! The HTTP side of a connection: a request for an upgrade in, the answer out. No I/O.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{
-    CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
+    CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_PROTOCOL, SEC_WEBSOCKET_VERSION, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderName, Method, Response, StatusCode, Version};
 use ring::digest::{Context, SHA1_FOR_LEGACY_USE_ONLY};
 use thiserror::Error;
 
@@ -18,9 +19,9 @@ const KEY_SUFFIX: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 /// A request for an upgrade.
 #[derive(Clone, Copy, Debug)]
 pub struct Upgrade<'a> {
-    /// Has to be GET.
+    /// Has to be GET over HTTP/1.1, CONNECT over HTTP/2.
     pub method: &'a Method,
-    /// Has to be HTTP/1.1.
+    /// HTTP/1.1 or HTTP/2.
     pub version: Version,
     /// All headers.
     pub headers: &'a HeaderMap,
@@ -66,7 +67,8 @@ pub enum Keepalive {
 /// An upgrade that is granted, and what was agreed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Accepted {
-    accept_key: String,
+    /// `None` over HTTP/2, where nothing is upgraded.
+    accept_key: Option<HeaderValue>,
     agreed: Agreed,
     /// What the answer names; `None` when the client named none that we know.
     pub subprotocol: Option<Subprotocol>,
@@ -83,37 +85,29 @@ impl Accepted {
         self.agreed.compression()
     }
 
-    /// The whole answer, which the first frame follows.
+    /// The answer, which the first frame follows.
     #[must_use]
-    pub fn response(&self) -> Vec<u8> {
-        let mut text = String::with_capacity(256);
-        text.push_str("HTTP/1.1 101 Switching Protocols\r\n");
-        for (name, value) in self.headers() {
-            for piece in [name, ": ", value, "\r\n"] {
-                text.push_str(piece);
-            }
+    pub fn response(&self) -> Response<()> {
+        let mut response = Response::new(());
+        let headers = response.headers_mut();
+        if let Some(key) = &self.accept_key {
+            headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+            headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+            headers.insert(SEC_WEBSOCKET_ACCEPT, key.clone());
         }
-        text.push_str("\r\n");
-        text.into_bytes()
-    }
-
-    /// The headers of the answer, for who sends it by other means.
-    pub fn headers(&self) -> impl Iterator<Item = (&'static str, &str)> {
-        let protocol = self
-            .subprotocol
-            .map(|chosen| ("Sec-WebSocket-Protocol", chosen.name()));
-        let extension = self
-            .agreed
-            .header_value()
-            .map(|agreed| ("Sec-WebSocket-Extensions", agreed));
-        [
-            ("Upgrade", "websocket"),
-            ("Connection", "Upgrade"),
-            ("Sec-WebSocket-Accept", &*self.accept_key),
-        ]
-        .into_iter()
-        .chain(protocol)
-        .chain(extension)
+        if let Some(chosen) = self.subprotocol {
+            let name = HeaderValue::from_static(chosen.name());
+            headers.insert(SEC_WEBSOCKET_PROTOCOL, name);
+        }
+        if let Some(agreed) = self.agreed.header_value() {
+            let agreed = HeaderValue::from_static(agreed);
+            headers.insert(SEC_WEBSOCKET_EXTENSIONS, agreed);
+        }
+        *response.status_mut() = match self.accept_key {
+            Some(_) => StatusCode::SWITCHING_PROTOCOLS,
+            None => StatusCode::OK,
+        };
+        response
     }
 }
 
@@ -123,8 +117,8 @@ pub enum Refusal {
     /// It is no valid request for an upgrade.
     #[error("not a WebSocket upgrade: {0}")]
     Invalid(&'static str),
-    /// The method is not GET.
-    #[error("method is not GET")]
+    /// The method is not GET, or over HTTP/2 not CONNECT.
+    #[error("method is not one of a WebSocket")]
     Method,
     /// The origin is not allowed.
     #[error("origin is not allowed")]
@@ -146,10 +140,15 @@ impl Refusal {
         }
     }
 
-    /// The whole answer, after which the connection is to be closed. The body is the status's text.
+    /// The answer. The body is the status's text.
     #[must_use]
-    pub fn response(self) -> Vec<u8> {
-        crate::http::plain(self.status(), "Sec-Websocket-Version: 13\r\n").into_bytes()
+    pub fn response(self) -> Response<String> {
+        let mut response = crate::http::plain(self.status());
+        let version = HeaderValue::from_static("13");
+        response
+            .headers_mut()
+            .insert(SEC_WEBSOCKET_VERSION, version);
+        response
     }
 }
 
@@ -160,17 +159,11 @@ impl Upgrade<'_> {
     ///
     /// The first reason to refuse it, in the order in which the reference looks for them.
     pub fn accept(&self, origins: &Origins, compression: Compression) -> Result<Accepted, Refusal> {
-        if !has_token(self.headers, CONNECTION, "upgrade") {
-            return Err(Refusal::Invalid("no `Connection: Upgrade`"));
-        }
-        if !has_token(self.headers, UPGRADE, "websocket") {
-            return Err(Refusal::Invalid("no `Upgrade: websocket`"));
-        }
-        if self.method != Method::GET {
+        let is_upgrade = self.version < Version::HTTP_2;
+        if is_upgrade {
+            self.check_upgrade()?;
+        } else if self.method != Method::CONNECT {
             return Err(Refusal::Method);
-        }
-        if self.version < Version::HTTP_11 {
-            return Err(Refusal::Invalid("HTTP older than 1.1"));
         }
         if !has_token(self.headers, SEC_WEBSOCKET_VERSION, "13") {
             return Err(Refusal::Invalid("version is not 13"));
@@ -178,17 +171,11 @@ impl Upgrade<'_> {
         if !origins.allows(self.headers) {
             return Err(Refusal::Origin);
         }
-        let key = self
-            .headers
-            .get(SEC_WEBSOCKET_KEY)
-            .map_or(&[][..], |key| key.as_bytes());
-        if !is_key(key) {
-            return Err(Refusal::Invalid("key is not the Base64 form of 16 bytes"));
-        }
+        let accept_key = is_upgrade.then(|| self.accept_key()).transpose()?;
         let subprotocol =
             tokens(self.headers, SEC_WEBSOCKET_PROTOCOL).find_map(Subprotocol::from_name);
         Ok(Accepted {
-            accept_key: accept_key(key),
+            accept_key,
             agreed: match compression {
                 Compression::Off => Agreed::None,
                 Compression::Deflate => extension::negotiate(self.headers),
@@ -201,6 +188,32 @@ impl Upgrade<'_> {
                 Keepalive::Application
             },
         })
+    }
+
+    fn check_upgrade(&self) -> Result<(), Refusal> {
+        if !has_token(self.headers, CONNECTION, "upgrade") {
+            return Err(Refusal::Invalid("no `Connection: Upgrade`"));
+        }
+        if !has_token(self.headers, UPGRADE, "websocket") {
+            return Err(Refusal::Invalid("no `Upgrade: websocket`"));
+        }
+        if self.method != Method::GET {
+            return Err(Refusal::Method);
+        }
+        if self.version < Version::HTTP_11 {
+            return Err(Refusal::Invalid("HTTP older than 1.1"));
+        }
+        Ok(())
+    }
+
+    fn accept_key(&self) -> Result<HeaderValue, Refusal> {
+        let key = self.headers.get(SEC_WEBSOCKET_KEY);
+        let key = key.map_or(&[][..], |key| key.as_bytes());
+        if !is_key(key) {
+            return Err(Refusal::Invalid("key is not the Base64 form of 16 bytes"));
+        }
+        // Base64 is visible ASCII.
+        HeaderValue::try_from(accept_key(key)).map_err(|_invalid| Refusal::Internal)
     }
 
     fn format(&self, subprotocol: Option<Subprotocol>) -> Subprotocol {

@@ -3,7 +3,10 @@
 #![expect(clippy::indexing_slicing, reason = "a panic is a failed test")]
 
 use std::error::Error;
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, ExtendedKeyUsagePurpose, IsCa, KeyPair,
@@ -32,6 +35,7 @@ fn config(ports: [u16; 2], own: usize, links: &Value, rpc: &Value) -> Value {
     let mut config = json!({
         "http_api": {"key": KEY},
         "client": {"insecure": true},
+        "http_stream": {"enabled": true},
         "node": {"name": format!("node {own}")},
         "links": {"gateways": gateways},
         "gateway": {"rpc": {"address": "127.0.0.1", "port": ports[own]}},
@@ -97,6 +101,106 @@ fn a_command_reaches_connections_of_another_process() -> Outcome {
     let answer = pair.disconnect()?;
     assert!(answer.contains(UNANSWERED), "{answer}");
     assert!(answer.contains(&pair.at[1].to_string()), "{answer}");
+    Ok(())
+}
+
+/// A client over HTTP streaming whose commands always come in at the gateway that does not hold it.
+struct Streamed<'a> {
+    pair: &'a Pair,
+    lines: BufReader<TcpStream>,
+    /// `"session":…,"node":…`, as the server said.
+    names: String,
+}
+
+impl<'a> Streamed<'a> {
+    fn open(pair: &'a Pair) -> Result<Self, Box<dyn Error>> {
+        let mut stream = TcpStream::connect(("127.0.0.1", pair.other.port))?;
+        stream.set_read_timeout(Some(Duration::from_secs(5)))?;
+        let body = "{\"id\":1,\"connect\":{}}";
+        let request = format!(
+            "POST /connection/http_stream HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        stream.write_all(request.as_bytes())?;
+        let mut client = Self {
+            pair,
+            lines: BufReader::new(stream),
+            names: String::new(),
+        };
+        let connect = client.next()?;
+        let name = |name: &str| connect["connect"][name].clone();
+        client.names = format!("\"session\":{},\"node\":{}", name("session"), name("node"));
+        Ok(client)
+    }
+
+    fn next(&mut self) -> Result<Value, Box<dyn Error>> {
+        loop {
+            let mut line = String::new();
+            if self.lines.read_line(&mut line)? == 0 {
+                return Err("the stream has ended".into());
+            }
+            if line.starts_with('{') {
+                return Ok(serde_json::from_str(&line)?);
+            }
+        }
+    }
+
+    /// Sends a command to the wrong gateway; the status of the answer.
+    fn say(&self, command: &str) -> Result<String, Box<dyn Error>> {
+        self.emulate(&self.names, command)
+    }
+
+    fn emulate(&self, names: &str, command: &str) -> Result<String, Box<dyn Error>> {
+        let data = Value::from(command);
+        let answer = self
+            .pair
+            .one
+            .post("/emulation", &format!("{{{names},\"data\":{data}}}"))?;
+        Ok(answer.lines().next().unwrap_or_default().to_owned())
+    }
+}
+
+#[test]
+fn commands_reach_their_stream_through_the_wrong_gateway() -> Outcome {
+    let links = || json!({"key": "shared"});
+    let mut pair = Pair::start("emulation", &[links(), links()], &json!({}))?;
+    let mut client = Streamed::open(&pair)?;
+    let accepted = "HTTP/1.1 204 No Content";
+    for n in 2..40 {
+        let command = format!("{{\"id\":{n},\"subscribe\":{{\"channel\":\"c{n}\"}}}}");
+        assert_eq!(client.say(&command)?, accepted);
+        assert_eq!(client.next()?["id"], n);
+    }
+    assert_eq!(
+        client.say("{\"id\":50,\"publish\":{\"channel\":\"c2\",\"data\":1}}")?,
+        accepted
+    );
+    let both = [client.next()?, client.next()?];
+    assert!(both.iter().any(|message| message["id"] == 50), "{both:?}");
+    assert!(
+        both.iter()
+            .any(|message| message["push"]["channel"] == "c2")
+    );
+
+    // A session that nobody has is nobody's business; a node that is not there is said not to be.
+    let unknown = client.names.replace("session\":\"", "session\":\"x");
+    assert_eq!(client.emulate(&unknown, "{}")?, accepted);
+    let nowhere = "\"session\":\"s\",\"node\":\"n\"";
+    assert_eq!(client.emulate(nowhere, "{}")?, "HTTP/1.1 404 Not Found");
+    // What is malformed ends the stream, wherever it came in.
+    assert_eq!(client.say("{\"id\":51,\"subscribe\":[]}")?, accepted);
+    assert_eq!(client.next()?["push"]["disconnect"]["code"], 3501);
+
+    let client = Streamed::open(&pair)?;
+    let (names, one) = (client.names, pair.one.port);
+    pair.other.signal("KILL")?;
+    assert_eq!(pair.other.wait()?, None);
+    let client = Streamed {
+        pair: &pair,
+        lines: BufReader::new(TcpStream::connect(("127.0.0.1", one))?),
+        names,
+    };
+    assert_eq!(client.say("{}")?, "HTTP/1.1 500 Internal Server Error");
     Ok(())
 }
 

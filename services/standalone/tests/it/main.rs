@@ -2,8 +2,10 @@
 
 mod access;
 mod apart;
+mod reload;
 mod server;
 mod sockets;
+mod streams;
 mod websocket;
 
 use std::error::Error;

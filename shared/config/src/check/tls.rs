@@ -8,6 +8,8 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     listener("http_server.tls", &http.tls, report);
     listener("http_server.internal_tls", &http.internal_tls, report);
     listener("grpc_api.tls", &config.grpc_api.tls, report);
+    listener("uni_grpc.tls", &config.uni_grpc.tls, report);
+    listener("client_grpc.tls", &config.client_grpc.tls, report);
     let has_internal = http.internal_port.is_some_and(|port| port != http.port)
         || (!http.internal_address.is_empty() && http.internal_address != http.address);
     if http.internal_tls.enabled && !has_internal {

@@ -355,7 +355,7 @@ fn unknown_names_warn_with_the_nearest() {
         "clinet": {},
         "client": {"ping_intervall": "1s", "qqqqqqqqqq": 1},
         "channel": {"namespaces": [{"name": "chat", "presense": true}]},
-        "webtransport": {"enabeld": true}
+        "graphite": {"enabeld": true}
     }"#;
     let variables = [
         ("GYRE_CLIENT_PING_INTERVALL", "1s"),
@@ -376,7 +376,7 @@ fn unknown_names_warn_with_the_nearest() {
             "unknown option token_hmac_secret_key in file test.json, did you mean \
              client.token.hmac_secret_key?",
             "unknown option clinet in file test.json, did you mean client?",
-            "unknown option webtransport.enabeld in file test.json, did you mean webtransport.enabled?",
+            "unknown option graphite.enabeld in file test.json, did you mean graphite.enabled?",
             "variable GYRE_CHANNEL_NAMESPACES_NEWS_PRESENCE belongs to no item, it would be \
              channel.namespaces[].presence",
             "unknown variable GYRE_CLIENT_PING_INTERVALL, did you mean GYRE_CLIENT_PING_INTERVAL?",
@@ -389,23 +389,24 @@ fn unknown_names_warn_with_the_nearest() {
 #[test]
 fn known_options_without_effect_warn_once_each() {
     let json = r#"{
-        "webtransport": {"enabled": true},
+        "graphite": {"enabled": true},
         "admin": {"insecure": false, "handler_prefix": ""},
-        "proxies": [{"name": "a", "endpoint": "http://x"}, {"name": "b"}],
+        "consumers": [{"name": "a", "type": "kafka"}, {"name": "b"}],
         "push_notifications": {"fcm": {"anything": 1}},
-        "channel": {"namespaces": [
+        "channel": {"proxy": {"publish": {"endpoint": "http://x"}}, "namespaces": [
             {"name": "one", "subscription_type": "map", "map": {"mode": "persistent"}},
-            {"name": "two", "subscription_type": "stream", "publish_proxy_enabled": true},
-            {"name": "three", "publish_proxy_enabled": true}
+            {"name": "two", "subscription_type": "stream",
+             "map": {"publish_proxy_enabled": true}},
+            {"name": "three", "map": {"publish_proxy_enabled": true}}
         ]}
     }"#;
     let variables = [
         ("CENTRIFUGO_ADMIN_ENABLED", "true"),
         ("GYRE_SWAGGER_ENABLED", "false"),
-        ("GYRE_PROXIES_A_ENDPOINT", "http://y"),
+        ("GYRE_CONSUMERS_A_TYPE", "kafka"),
         ("GYRE_CONSUMERS_C_KAFKA_BROKERS", "x"),
     ];
-    let loaded = read(json, &variables, &[("uni_grpc.port", "11000")]).unwrap();
+    let loaded = read(json, &variables, &[("map_broker.type", "x")]).unwrap();
     let mut lines = warnings(&loaded);
     lines.sort();
     assert_eq!(
@@ -415,16 +416,16 @@ fn known_options_without_effect_warn_once_each() {
             "option channel.namespaces[one].map.mode in file test.json is not honoured yet",
             "option channel.namespaces[one].subscription_type in file test.json is not honoured \
              yet",
-            "option channel.namespaces[two].publish_proxy_enabled in file test.json and in 1 more \
+            "option channel.namespaces[two].map.publish_proxy_enabled in file test.json and in 1 more \
              places is not honoured yet",
+            "option consumers[0].name in file test.json and in 1 more places is not honoured yet",
+            "option consumers[0].type in file test.json is not honoured yet",
             "option consumers[].kafka in variable GYRE_CONSUMERS_C_KAFKA_BROKERS is not honoured \
              yet",
-            "option proxies[0].endpoint in file test.json is not honoured yet",
-            "option proxies[0].name in file test.json and in 1 more places is not honoured yet",
-            "option proxies[].endpoint in variable GYRE_PROXIES_A_ENDPOINT is not honoured yet",
+            "option consumers[].type in variable GYRE_CONSUMERS_A_TYPE is not honoured yet",
+            "option graphite.enabled in file test.json is not honoured yet",
+            "option map_broker.type in flag --map_broker.type is not honoured yet",
             "option push_notifications in file test.json is not honoured yet",
-            "option uni_grpc.port in flag --uni_grpc.port is not honoured yet",
-            "option webtransport.enabled in file test.json is not honoured yet",
         ]
     );
 }

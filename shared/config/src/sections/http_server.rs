@@ -21,5 +21,11 @@ options! {
         tls_external: bool;
         /// TLS of the internal port, in place of `http_server.tls`.
         internal_tls: Tls;
+        /// Serves HTTP/2 without TLS on the port for clients, to those who know it beforehand. Always so
+        /// here; known for compatibility.
+        h2c_external: bool;
+        /// Tells clients over HTTP/2 that they may open WebSockets there (RFC 8441). A WebSocket that has
+        /// such a connection for itself takes ten times the memory of one over HTTP/1.1.
+        external_http2_extended_connect: bool;
     }
 }

@@ -39,16 +39,14 @@ impl<I: Inlet> AsyncPushSender for Ear<I> {
         let Some(place) = name.and_then(|name| self.bus.link.layout().place_of(name)) else {
             return Ok(());
         };
-        match info.kind {
-            PushKind::SMessage | PushKind::Message => {
-                if let Some(Value::BulkString(text)) = data.next() {
-                    self.bus.message(self.id, place, &Bytes::from(text));
-                }
+        if matches!(info.kind, PushKind::SMessage | PushKind::Message) {
+            if let Some(Value::BulkString(text)) = data.next() {
+                self.bus.message(self.id, place, &Bytes::from(text));
             }
-            PushKind::SSubscribe | PushKind::Subscribe => self.bus.heard(self.id, place),
-            PushKind::SUnsubscribe | PushKind::Unsubscribe => self.bus.unheard(self.id, place),
-            // The end of the connection is noticed by its driver.
-            _ => {}
+        } else if matches!(info.kind, PushKind::SSubscribe | PushKind::Subscribe) {
+            self.bus.heard(self.id, place);
+        } else if matches!(info.kind, PushKind::SUnsubscribe | PushKind::Unsubscribe) {
+            self.bus.unheard(self.id, place);
         }
         Ok(())
     }

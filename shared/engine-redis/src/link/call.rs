@@ -238,13 +238,14 @@ impl Link {
         attempts: &mut Attempts,
         verdict: Verdict,
     ) -> Result<Option<Value>, Error> {
-        attempts.redirections = match &verdict {
+        let is_elsewhere = matches!(
+            verdict,
             Verdict::Moved(_) | Verdict::Ask(_) | Verdict::NoScript
-                if attempts.redirections < REDIRECTIONS_MAX =>
-            {
-                attempts.redirections + 1
-            }
-            _ => 0,
+        );
+        attempts.redirections = if is_elsewhere && attempts.redirections < REDIRECTIONS_MAX {
+            attempts.redirections + 1
+        } else {
+            0
         };
         match verdict {
             Verdict::Done(value) => return Ok(Some(value)),

@@ -60,15 +60,12 @@ impl Facts {
 
 /// Whether there is sharded PUB/SUB: asked for by name, or known by version where asking is barred.
 fn has_shards(answer: Value, server: &str) -> bool {
-    match answer {
-        Value::Array(commands) => commands.iter().any(|one| *one != Value::Nil),
-        Value::Map(commands) => !commands.is_empty(),
-        _ => {
-            let version = field(server, "redis_version").unwrap_or_default();
-            let major = version.split('.').next().unwrap_or_default();
-            major.parse::<u32>().is_ok_and(|major| major >= 7)
-        }
+    if let Value::Array(commands) = answer {
+        return commands.iter().any(|one| *one != Value::Nil);
     }
+    let version = field(server, "redis_version").unwrap_or_default();
+    let major = version.split('.').next().unwrap_or_default();
+    major.parse::<u32>().is_ok_and(|major| major >= 7)
 }
 
 fn info(section: &str) -> redis::Cmd {

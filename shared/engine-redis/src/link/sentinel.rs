@@ -69,21 +69,21 @@ async fn ask(
 
 fn pairs_of(answer: Value) -> Option<Vec<(String, String)>> {
     let text = |value| redis::from_redis_value::<String>(value).ok();
-    match answer {
-        Value::Map(pairs) => pairs
-            .into_iter()
+    if let Value::Map(pairs) = answer {
+        let pairs = pairs.into_iter();
+        return pairs
             .map(|(name, value)| Some((text(name)?, text(value)?)))
-            .collect(),
-        Value::Array(flat) => {
-            let mut flat = flat.into_iter();
-            let mut pairs = Vec::new();
-            while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
-                pairs.push((text(name)?, text(value)?));
-            }
-            Some(pairs)
-        }
-        _ => None,
+            .collect();
     }
+    let Value::Array(flat) = answer else {
+        return None;
+    };
+    let mut flat = flat.into_iter();
+    let mut pairs = Vec::new();
+    while let (Some(name), Some(value)) = (flat.next(), flat.next()) {
+        pairs.push((text(name)?, text(value)?));
+    }
+    Some(pairs)
 }
 
 fn read(pairs: &[(String, String)]) -> Option<(u64, Address)> {

@@ -16,7 +16,7 @@ async fn all(subject: &dyn Subject) {
 async fn one_server_does_what_the_traits_say() {
     let server = Server::start(&[]).await;
     all(&Real::new(section(|one| {
-        one.address = vec![server.address()]
+        one.address = vec![server.address()];
     })))
     .await;
 }

@@ -8,6 +8,8 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod checker;
 mod conformance;
+mod faults;
 mod servers;
 mod subject;

@@ -1,5 +1,7 @@
 //! One request that hyper read, and who answers it.
 
+mod body;
+
 use std::panic::AssertUnwindSafe;
 
 use axum::Router;
@@ -10,7 +12,7 @@ use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use tower::Service;
 
-use super::body::Timed;
+use self::body::Timed;
 use super::site::Server;
 
 /// gRPC status «internal».
@@ -50,7 +52,7 @@ fn is_grpc(request: &Request<Incoming>) -> bool {
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
 
-fn internal(server: &Server) -> Response<Body> {
+pub(super) fn internal(server: &Server) -> Response<Body> {
     server.metrics.panics.inc();
     let mut response = Response::new(Body::empty());
     *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;

@@ -15,6 +15,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::head::{self, Head, Parsed};
+use super::responder::Responder;
 use super::site::{Server, Taken};
 use super::stream::{Rewound, Stream};
 use super::{http1, http2};
@@ -89,6 +90,7 @@ async fn serve(server: Arc<Server>, mut stream: Stream, peer: SocketAddr) {
                 let rest = Bytes::copy_from_slice(&read.split_off(len));
                 intercept.take(Taken {
                     stream,
+                    responder: Responder::http1(&head),
                     head: *head,
                     rest,
                     peer,

@@ -28,6 +28,7 @@ use tokio::time::{Instant, sleep};
 
 use super::answer::answer;
 use super::head::{self, Head};
+use super::responder::Responder;
 use super::site::{Intercept, Server, Taken};
 use super::stream::Rewound;
 use crate::Drain;
@@ -163,6 +164,7 @@ fn hand_over<S>(claim: Claim, parts: Parts<TokioIo<Watched>, S>, peer: SocketAdd
     rest.extend_from_slice(&unread);
     claim.intercept.take(Taken {
         stream,
+        responder: Responder::http1(&claim.head),
         head: claim.head,
         rest: rest.freeze(),
         peer,

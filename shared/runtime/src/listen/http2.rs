@@ -1,3 +1,5 @@
+mod exchange;
+mod tunnel;
 mod turns;
 
 use std::convert::Infallible;
@@ -7,17 +9,26 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::ext::Protocol;
 use hyper::rt::Executor;
 use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::sync::oneshot;
 
-use super::answer::answer;
-use super::head;
-use super::site::Server;
-use super::stream::Rewound;
+use super::answer::{answer, internal};
+use super::head::{self, Head};
+use super::responder::Responder;
+use super::site::{Intercept, Server, Taken};
+use super::stream::{Rewound, Stream};
 use crate::Tasks;
 
+pub(super) use self::exchange::Written;
+use self::tunnel::Tunnel;
 use self::turns::Turns;
 
 /// How often a silent peer is asked whether it lives; it has as long to answer.
@@ -38,11 +49,16 @@ const CONNECTION_WINDOW: u32 = 4 * 1024 * 1024;
 /// Serves one connection with hyper until it ends, or until the drain has let it finish.
 pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
     let tasks = server.tasks.clone();
+    let tunnels = server.tunnels();
     let service = service_fn(move |request| {
         let server = Arc::clone(&server);
-        async move { Ok::<_, Infallible>(answer(&server, request).await) }
+        async move { Ok::<_, Infallible>(respond(&server, request, peer).await) }
     });
-    let connection = Builder::new(Streams(tasks.clone()))
+    let mut builder = Builder::new(Streams(tasks.clone()));
+    if tunnels {
+        builder.enable_connect_protocol();
+    }
+    let connection = builder
         .timer(TokioTimer::new())
         .keep_alive_interval(PING_INTERVAL)
         .keep_alive_timeout(PING_INTERVAL)
@@ -64,6 +80,86 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
         let error = &error as &dyn std::error::Error;
         tracing::debug!(%peer, error, "HTTP/2 connection ended");
     }
+}
+
+/// Answers a request, or has it answered by the intercept that claims it.
+async fn respond(server: &Server, request: Request<Incoming>, peer: SocketAddr) -> Response<Body> {
+    if *request.method() == Method::CONNECT {
+        return tunnel(server, request, peer).await;
+    }
+    if !server.has_intercepts() {
+        return answer(server, request).await;
+    }
+    let (mut parts, body) = request.into_parts();
+    let head = Head {
+        method: parts.method,
+        uri: parts.uri,
+        version: parts.version,
+        headers: parts.headers,
+    };
+    if let Some(intercept) = server.claimant(&head) {
+        let (exchange, written) = exchange::exchange(Body::new(body));
+        let stream = Stream::Shared(Box::new(exchange));
+        return claimed(server, intercept, stream, head, Some(written), peer).await;
+    }
+    Head {
+        method: parts.method,
+        uri: parts.uri,
+        version: parts.version,
+        headers: parts.headers,
+    } = head;
+    answer(server, Request::from_parts(parts, body)).await
+}
+
+/// Opens a WebSocket, if that is asked for and somebody serves it.
+async fn tunnel(
+    server: &Server,
+    mut request: Request<Incoming>,
+    peer: SocketAddr,
+) -> Response<Body> {
+    let protocol = request.extensions().get::<Protocol>();
+    if protocol.is_none_or(|protocol| protocol.as_str() != "websocket") {
+        return status(StatusCode::NOT_IMPLEMENTED);
+    }
+    let opening = hyper::upgrade::on(&mut request);
+    let (parts, _no_body) = request.into_parts();
+    let head = Head {
+        method: parts.method,
+        uri: parts.uri,
+        version: parts.version,
+        headers: parts.headers,
+    };
+    let Some(intercept) = server.claimant(&head) else {
+        return status(StatusCode::NOT_FOUND);
+    };
+    let stream = Stream::Shared(Box::new(Tunnel::Opening(opening)));
+    claimed(server, intercept, stream, head, None, peer).await
+}
+
+async fn claimed(
+    server: &Server,
+    intercept: Arc<dyn Intercept>,
+    stream: Stream,
+    head: Head,
+    written: Option<Written>,
+    peer: SocketAddr,
+) -> Response<Body> {
+    let (answer, answered) = oneshot::channel();
+    intercept.take(Taken {
+        stream,
+        head,
+        responder: Responder::http2(answer, written),
+        rest: Bytes::new(),
+        peer,
+    });
+    // Who took it has panicked, or lost it.
+    answered.await.unwrap_or_else(|_dropped| internal(server))
+}
+
+fn status(code: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = code;
+    response
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a constant of 16 KiB")]

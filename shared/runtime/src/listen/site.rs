@@ -8,13 +8,17 @@ use bytes::Bytes;
 
 use super::Head;
 use super::metrics::Metrics;
+use super::responder::Responder;
 use super::stream::Stream;
 use crate::Tasks;
 use crate::tls::Tls;
 
 /// Takes connections away from the HTTP server: those of clients, which are many and live long.
+///
+/// Over HTTP/1 that is the connection, over HTTP/2 the request and its response. A `CONNECT` over HTTP/2
+/// is one for a WebSocket.
 pub trait Intercept: Send + Sync + 'static {
-    /// Whether a request with this head is for us. Asked once per HTTP/1 request; must be quick.
+    /// Whether a request with this head is for us. Asked once per request; must be quick.
     ///
     /// Not asked for a request with a chunked body that is not the first of its connection: the
     /// routes of the site answer that.
@@ -34,6 +38,8 @@ pub struct Taken {
     pub stream: Stream,
     /// The request head that was claimed.
     pub head: Head,
+    /// Begins the response.
+    pub responder: Responder,
     /// Bytes that were already read after the head.
     pub rest: Bytes,
     /// Where the connection comes from.
@@ -47,6 +53,8 @@ pub struct Site {
     grpc: Option<Router>,
     intercepts: Vec<Arc<dyn Intercept>>,
     tls: Option<Tls>,
+    /// Whether clients over HTTP/2 are told that they may open WebSockets.
+    tunnels: bool,
 }
 
 impl Site {
@@ -69,6 +77,12 @@ impl Site {
     /// Asks this intercept before anything else answers; those given earlier come first.
     pub fn intercept(&mut self, intercept: Arc<dyn Intercept>) -> &mut Self {
         self.intercepts.push(intercept);
+        self
+    }
+
+    /// Tells clients over HTTP/2 that they may open WebSockets there (RFC 8441).
+    pub fn tunnels(&mut self) -> &mut Self {
+        self.tunnels = true;
         self
     }
 
@@ -108,6 +122,10 @@ impl Server {
 
     pub(super) const fn tls(&self) -> Option<&Tls> {
         self.site.tls.as_ref()
+    }
+
+    pub(super) const fn tunnels(&self) -> bool {
+        self.site.tunnels
     }
 
     pub(super) fn has_intercepts(&self) -> bool {

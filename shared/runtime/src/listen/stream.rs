@@ -1,8 +1,9 @@
 mod rewound;
 
+use std::fmt;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
@@ -17,7 +18,46 @@ pub enum Stream {
     Plain(TcpStream),
     /// Through TLS. In a box: plain connections must not have room for its state.
     Tls(Box<TlsStream<TcpStream>>),
+    /// One of several that share a connection, over HTTP/2 say.
+    Shared(Box<dyn Duplex>),
 }
+
+/// Bytes that come and go, whatever carries them.
+pub trait Duplex: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {
+    /// Ready when the peer takes no more. What it still sends meanwhile is thrown away.
+    fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()>;
+}
+
+impl Stream {
+    /// Ready when the peer takes no more. What it still sends meanwhile is thrown away.
+    ///
+    /// A peer that has ended its request over HTTP/2 still takes the response.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        match self {
+            Self::Plain(stream) => poll_read_out(stream, cx),
+            Self::Tls(stream) => poll_read_out(&mut **stream, cx),
+            Self::Shared(stream) => stream.poll_gone(cx),
+        }
+    }
+}
+
+/// Reads to the end, and keeps nothing.
+pub(super) fn poll_read_out<S: AsyncRead + Unpin>(io: &mut S, cx: &mut Context<'_>) -> Poll<()> {
+    let mut ignored = [0; 512];
+    for _ in 0..READS_MAX {
+        let mut room = ReadBuf::new(&mut ignored);
+        if ready!(Pin::new(&mut *io).poll_read(cx, &mut room)).is_err() || room.filled().is_empty()
+        {
+            return Poll::Ready(());
+        }
+    }
+    // Others have their turn first.
+    cx.waker().wake_by_ref();
+    Poll::Pending
+}
+
+/// Reads of one turn that are thrown away. 16: 8 KiB.
+const READS_MAX: usize = 16;
 
 /// Does the same with either.
 macro_rules! either {
@@ -28,6 +68,10 @@ macro_rules! either {
                 $done
             }
             Self::Tls(stream) => {
+                let $io = Pin::new(&mut **stream);
+                $done
+            }
+            Self::Shared(stream) => {
                 let $io = Pin::new(&mut **stream);
                 $done
             }
@@ -66,6 +110,7 @@ impl AsyncWrite for Stream {
         match self {
             Self::Plain(stream) => stream.is_write_vectored(),
             Self::Tls(stream) => stream.is_write_vectored(),
+            Self::Shared(stream) => stream.is_write_vectored(),
         }
     }
 

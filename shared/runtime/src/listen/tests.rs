@@ -1,5 +1,6 @@
 //! Real sockets on port 0.
 
+mod http2_claims;
 mod tls;
 
 use std::convert::Infallible;
@@ -67,6 +68,7 @@ impl Bench {
         site.route(routes(Arc::clone(&release), Arc::clone(&begun)));
         site.grpc(Router::new().route("/svc/call", post(async || "grpc")));
         site.intercept(Arc::new(Grab(sender)));
+        site.tunnels();
         if let Some(tls) = tls {
             site.tls(tls);
         }

@@ -78,7 +78,7 @@ pub(crate) fn go_live(session: &mut Session, id: SubscriptionId, now: Now) {
         .filter(|_| subscription.options.emits_join_leave);
     subscription.state = State::Live {
         slot,
-        joining: join.is_some(),
+        announcing: join.is_some(),
     };
     let channel = subscription.channel.clone();
     subscription.has_begun = true;
@@ -88,22 +88,60 @@ pub(crate) fn go_live(session: &mut Session, id: SubscriptionId, now: Now) {
         session.handle_delivery(id, prepared, now);
     }
     match join {
-        Some(info) => session.issue(Effect::PublishJoin { channel, info }, Pending::Joining(id)),
-        None => session.end_if_asked(id),
+        Some(info) => {
+            session.issue(
+                Effect::PublishJoin { channel, info },
+                Pending::Announcing(id),
+            );
+        }
+        None => session.announced(id),
     }
     control::retry_held(session, now);
 }
 
 impl Session {
-    /// The channel has learnt of the join; what was asked for meanwhile may happen.
-    pub(crate) fn joined(&mut self, id: SubscriptionId) {
+    /// The engine knows of this client what there is to know; what was asked for meanwhile may
+    /// happen.
+    pub(crate) fn announced(&mut self, id: SubscriptionId) {
         let Some(subscription) = self.table.get_mut(id) else {
             return;
         };
-        if let State::Live { joining, .. } = &mut subscription.state {
-            *joining = false;
+        if let State::Live { announcing, .. } = &mut subscription.state {
+            *announcing = false;
+        }
+        let is_stale = subscription
+            .rare
+            .as_mut()
+            .is_some_and(|rare| std::mem::take(&mut rare.is_stale));
+        if is_stale && !subscription.is_ending() {
+            return self.show(id);
         }
         self.end_if_asked(id);
+    }
+
+    /// Shows others what is new about this client in a channel that keeps presence.
+    pub(crate) fn show(&mut self, id: SubscriptionId) {
+        let Some(subscription) = self.table.get_mut(id) else {
+            return;
+        };
+        if !subscription.options.has_presence {
+            return;
+        }
+        match (&mut subscription.state, &subscription.info) {
+            (State::Live { announcing, .. }, Some(info)) if !*announcing => {
+                *announcing = true;
+                let effect = Effect::ShowPresence {
+                    channel: subscription.channel.clone(),
+                    info: Arc::clone(info),
+                };
+                self.issue(effect, Pending::Announcing(id));
+            }
+            // Something is under way already, and its order with this is not known.
+            (State::Live { .. } | State::Opening(_), _) => {
+                subscription.rare.get_or_insert_default().is_stale = true;
+            }
+            (State::Asking | State::Leaving, _) => {}
+        }
     }
 }
 
@@ -272,7 +310,9 @@ fn failed(session: &mut Session, id: SubscriptionId, failure: Failure, now: Now)
     let origin = origin_of(session, id).map(|(origin, _)| origin);
     let refusal = match failure {
         Failure::Internal => Refusal::Disconnect(Disconnect::SERVER_ERROR),
-        Failure::UnrecoverablePosition | Failure::NotAvailable => Refusal::Error(failure.error()),
+        Failure::UnrecoverablePosition | Failure::NotAvailable | Failure::Unanswered => {
+            Refusal::Error(failure.error())
+        }
     };
     match (origin, refusal) {
         (Some(Origin::Command(_) | Origin::Control { .. }), Refusal::Disconnect(disconnect)) => {

@@ -8,6 +8,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod backend;
 mod commands;
 mod describe;
 mod gaps;

@@ -5,6 +5,7 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
+use super::outbox::channel_outbox;
 use super::statements::exclusions;
 use super::{SqlError, migrations};
 
@@ -52,3 +53,4 @@ impl Postgres {
 }
 
 exclusions!(Postgres);
+channel_outbox!(Postgres);

@@ -6,6 +6,7 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 
+use super::outbox::channel_outbox;
 use super::statements::exclusions;
 use super::{SqlError, migrations};
 
@@ -78,3 +79,4 @@ fn lock(path: &Path) -> Result<File, SqlError> {
 }
 
 exclusions!(Sqlite);
+channel_outbox!(Sqlite);

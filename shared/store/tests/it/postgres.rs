@@ -7,6 +7,7 @@ use gyre_store::{Access, Exclusions as _, Kind, Postgres};
 use gyre_types::UnixMillis;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+use crate::outbox;
 use crate::suite::{self, all};
 use crate::{NOW, block};
 
@@ -35,6 +36,7 @@ async fn database(name: &str) -> String {
 async fn the_suite_passes() {
     let opened = Postgres::open(&database("suite").await).await.unwrap();
     suite::run(&opened).await;
+    outbox::run(&opened).await;
 }
 
 #[tokio::test]

@@ -67,11 +67,17 @@ fn origins() -> Origins {
 #[test]
 fn the_example_of_the_standard() {
     let accepted = Request::valid().accept().unwrap();
-    assert_eq!(
-        String::from_utf8(accepted.response()).unwrap(),
-        "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
-         Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n"
-    );
+    let response = accepted.response();
+    assert_eq!(response.status(), 101);
+    let expected = [
+        ("upgrade", "websocket"),
+        ("connection", "Upgrade"),
+        ("sec-websocket-accept", "s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
+    ];
+    assert_eq!(response.headers().len(), expected.len());
+    for (name, value) in expected {
+        assert_eq!(response.headers()[name], value);
+    }
     assert_eq!(accepted.format, Subprotocol::Json);
     assert_eq!(accepted.keepalive, Keepalive::Application);
     assert_eq!(accepted.compression(), Compression::Off);
@@ -111,12 +117,35 @@ fn refusals() {
             .accept()
             .is_ok()
     );
+    let refused = Refusal::Origin.response();
+    assert_eq!(refused.status(), 403);
+    assert_eq!(refused.headers()["sec-websocket-version"], "13");
+    assert_eq!(refused.body(), "Forbidden");
+}
+
+#[test]
+fn over_http2_a_connect_is_enough() {
+    let connect = || Request {
+        method: Method::CONNECT,
+        version: Version::HTTP_2,
+        headers: vec![("sec-websocket-version", "13")],
+        query: "",
+    };
+    let response = connect().accept().unwrap().response();
     assert_eq!(
-        String::from_utf8(Refusal::Origin.response()).unwrap(),
-        "HTTP/1.1 403 Forbidden\r\nSec-Websocket-Version: 13\r\n\
-         Content-Type: text/plain; charset=utf-8\r\nContent-Length: 9\r\n\
-         Connection: close\r\n\r\nForbidden"
+        (response.status().as_u16(), response.headers().len()),
+        (200, 0)
     );
+    let get = Request {
+        method: Method::GET,
+        ..connect()
+    };
+    assert_eq!(get.status(), 405);
+    let old = Request {
+        headers: Vec::new(),
+        ..connect()
+    };
+    assert_eq!(old.status(), 400);
 }
 
 #[test]
@@ -125,10 +154,11 @@ fn the_first_known_subprotocol_is_chosen() {
         let accepted = Request::with("sec-websocket-protocol", list)
             .accept()
             .unwrap();
-        let names: Vec<_> = accepted
-            .headers()
-            .filter(|(name, _)| *name == "Sec-WebSocket-Protocol")
-            .map(|(_, value)| value.to_owned())
+        let response = accepted.response();
+        let names = response.headers().get_all("sec-websocket-protocol");
+        let names: Vec<_> = names
+            .into_iter()
+            .map(|value| value.to_str().unwrap().to_owned())
             .collect();
         (accepted.format, names)
     };
@@ -164,9 +194,8 @@ fn compression_is_agreed_on_if_the_endpoint_has_it() {
     let request = Request::with("sec-websocket-extensions", "permessage-deflate");
     let accepted = request.accept().unwrap();
     assert_eq!(accepted.compression(), Compression::Deflate);
-    let response = String::from_utf8(accepted.response()).unwrap();
-    assert!(response.contains(
-        "\r\nSec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; \
-         client_no_context_takeover\r\n"
-    ));
+    assert_eq!(
+        accepted.response().headers()["sec-websocket-extensions"],
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover"
+    );
 }

@@ -48,6 +48,9 @@ options! {
         handler_prefix: String = "/connection/uni_sse".to_owned();
         /// Longest request body. Unit: bytes.
         max_request_body_size: ByteSize = ByteSize(65_536);
+        /// Gives events ids with the client's positions in channels that recover: a browser that comes
+        /// back goes on there by itself. Ids beyond 4 KiB, of about a hundred channels, are left out.
+        event_ids: bool;
         /// Which connect errors are answered with an HTTP status.
         connect_code_to_http_response: ConnectCodeToHttp;
     }

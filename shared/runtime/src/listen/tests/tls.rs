@@ -68,7 +68,9 @@ async fn connect(
 async fn requests_and_claimed_connections_go_through_tls() -> Outcome {
     let certificate = Certificate::make()?;
     let mut bench = Bench::with(Some(Tls::new(certificate.source())?))?;
-    let mut client = connect(&bench, &certificate, None, &["h2", "http/1.1"]).await?;
+    let both = connect(&bench, &certificate, None, &["http/1.1", "h2"]).await?;
+    assert_eq!(both.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let mut client = connect(&bench, &certificate, None, &["http/1.1"]).await?;
     assert_eq!(client.get_ref().1.alpn_protocol(), Some(&b"http/1.1"[..]));
     client.write_all(HELLO).await?;
     let mut answer = [0; 15];

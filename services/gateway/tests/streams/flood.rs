@@ -1,0 +1,96 @@
+//! A gRPC client that does not read for a while loses nothing: its HTTP/2 library must not take what
+//! waits for a flood.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use gyre_config::Config;
+use gyre_engine::{Delivered, Inlet};
+use gyre_proto::unistream::centrifugo_uni_stream_client::CentrifugoUniStreamClient;
+use gyre_proto::unistream::{ConnectRequest, Push, SubscribeRequest};
+use gyre_protocol::messages::Publication;
+use gyre_types::{ChannelName, Epoch};
+use tokio::task::yield_now;
+use tonic::transport::Endpoint;
+use tonic::{Status, Streaming};
+
+use crate::Served;
+
+/// Publications while the client does not read.
+const COUNT: usize = 1_000;
+
+/// Turns of the thread after each: the server has written and the client's library has read by then,
+/// so that each travels alone.
+const TURNS: usize = 300;
+
+/// Windows of the client: those that the standard gives who asks for nothing. Unit: bytes.
+const WINDOW: u32 = 65_535;
+
+#[tokio::test]
+async fn small_messages_wait_for_a_reader_that_pauses() {
+    let got = read_late(false).await.unwrap();
+    assert_eq!(got, (0..COUNT).map(|n| n.to_string()).collect::<Vec<_>>());
+}
+
+/// The control: without padding the same client is cut off by its own library.
+#[tokio::test]
+async fn without_padding_the_reader_is_cut_off() {
+    let status = read_late(true).await.unwrap_err();
+    let text = format!("{status:?}");
+    assert!(text.contains("ENHANCE_YOUR_CALM"), "{text}");
+}
+
+/// What a client gets that begins to read when all has been published.
+async fn read_late(disable_padding: bool) -> Result<Vec<String>, Status> {
+    let mut config = Config::default();
+    config.client.insecure = true;
+    config.uni_grpc.disable_padding = disable_padding;
+    let served = Served::start(&config);
+    let mut stream = consume(served.address).await;
+    let connect = stream.message().await?.unwrap().connect.unwrap();
+    assert!(connect.subs.contains_key("news"));
+    let channel = ChannelName::new("news").unwrap();
+    for n in 0..COUNT {
+        served.delivery.on_publication(&channel, delivered(n));
+        for _ in 0..TURNS {
+            yield_now().await;
+        }
+    }
+    let mut got = Vec::new();
+    while got.len() < COUNT {
+        let push = stream.message().await?.unwrap();
+        let Some(publication) = push.r#pub else {
+            continue; // A ping.
+        };
+        got.push(String::from_utf8(publication.data.to_vec()).unwrap());
+    }
+    served.parts.tasks.stop(Duration::from_millis(1)).await;
+    Ok(got)
+}
+
+async fn consume(address: SocketAddr) -> Streaming<Push> {
+    let endpoint = Endpoint::from_shared(format!("http://{address}"))
+        .unwrap()
+        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(WINDOW);
+    let mut client = CentrifugoUniStreamClient::new(endpoint.connect().await.unwrap());
+    let request = ConnectRequest {
+        subs: [("news".to_owned(), SubscribeRequest::default())].into(),
+        ..ConnectRequest::default()
+    };
+    client.consume(request).await.unwrap().into_inner()
+}
+
+fn delivered(n: usize) -> Delivered {
+    let publication = Publication {
+        data: Bytes::from(n.to_string()),
+        ..Publication::default()
+    };
+    Delivered {
+        publication: Arc::new(publication),
+        epoch: Epoch::default(),
+        previous: None,
+    }
+}

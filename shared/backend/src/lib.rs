@@ -1,0 +1,38 @@
+//! Calls to the application backend: events over HTTP and gRPC.
+//!
+//! [`Backends`] holds what the configuration names; a [`Proxy`] of it is asked with the messages of
+//! `proto/centrifugal/centrifugo/proxy/proxy.proto`. What an answer means for a connection is
+//! decided elsewhere; here is decided that there is one, by its deadline.
+//!
+//! What a newcomer would get wrong: an answer that refuses is no error of a call. [`Answer`] holds
+//! both, and a [`CallError`] only says that the backend was not heard.
+
+#![forbid(unsafe_code)]
+
+mod answer;
+mod backends;
+mod build;
+mod call;
+mod context;
+mod error;
+mod event;
+mod exchange;
+mod guard;
+mod metrics;
+mod notify;
+mod observe;
+mod payload;
+mod proxy;
+mod signature;
+mod states;
+mod stream;
+mod wire;
+
+pub use answer::Answer;
+pub use backends::Backends;
+pub use context::{ClientContext, Forwarded};
+pub use error::{BuildError, CallError};
+pub use event::Event;
+pub use proxy::Proxy;
+pub use states::{ChannelStates, StateTasks, StatesError};
+pub use stream::{Direction, Opened, Publisher, StreamAnswer, StreamOver, Subscription};
