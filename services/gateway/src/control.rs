@@ -229,6 +229,28 @@ impl GatewayService for Commands {
         let page = survey::connections(&self.node, request.into_inner()).await?;
         Ok(Response::new(page))
     }
+
+    async fn drain(
+        &self,
+        request: Request<pb::DrainRequest>,
+    ) -> Result<Response<pb::DrainResponse>, Status> {
+        let Node {
+            identity, leaving, ..
+        } = &*self.node;
+        let meant = request.into_inner().gateway;
+        if !meant.is_empty() && [&identity.id, &identity.name].contains(&&meant) {
+            tracing::info!("asked to hand over and go");
+            leaving.begin();
+        }
+        Ok(Response::new(pb::DrainResponse {
+            uid: identity.id.clone(),
+            name: identity.name.clone(),
+            draining: leaving.is_leaving(),
+            connections: u32::try_from(self.node.connections.len()).unwrap_or(u32::MAX),
+            told: self.node.drain.told(),
+            cut: self.node.drain.cut(),
+        }))
+    }
 }
 
 fn describe(node: &Node) -> NodeResult {

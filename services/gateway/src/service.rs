@@ -22,6 +22,7 @@ use tokio::time::Instant;
 use crate::admission::{Admission, Rates};
 use crate::connections::Connections;
 use crate::control::Commands;
+use crate::drain::{self, Pace, Progress};
 use crate::emulation::Sessions;
 use crate::endpoints::{self, Shared};
 use crate::inlet::Delivery;
@@ -30,6 +31,7 @@ use crate::mailbox::Signal;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::online::{self, Online};
+use crate::repair::{self, Repairs};
 use crate::states::States;
 use crate::websocket;
 use crate::webtransport::Listening;
@@ -83,6 +85,8 @@ pub enum BuildError {
 pub struct Gateway {
     shared: Shared,
     commands: Commands,
+    delivery: Arc<Delivery>,
+    pace: Option<Pace>,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
     webtransport: Option<Listening>,
@@ -107,6 +111,7 @@ impl Gateway {
         Ok(Arc::new(Delivery {
             hub: Arc::default(),
             metrics,
+            repairs: Repairs::default(),
         }))
     }
 
@@ -133,6 +138,8 @@ impl Gateway {
             metrics: Arc::clone(&deps.delivery.metrics),
             tasks: parts.tasks.clone(),
             identity: Arc::clone(&parts.identity),
+            leaving: parts.leaving.clone(),
+            drain: Progress::default(),
         });
         let shared = Shared {
             node,
@@ -141,6 +148,8 @@ impl Gateway {
         let intercepts = intercepts(config, &shared)?;
         let router = endpoints::router(config, &shared, deps.directory)?;
         Ok(Self {
+            delivery: deps.delivery,
+            pace: Pace::of(config),
             commands: Commands::new(Arc::clone(&shared.node)),
             shared,
             intercepts,
@@ -247,6 +256,11 @@ impl Gateway {
             let online = online::run(Arc::clone(&node));
             parts.tasks.spawn_background("online users", online);
         }
+        let repairs = repair::run(Arc::clone(&node), self.delivery);
+        parts.tasks.spawn_background("repairs", repairs);
+        let hold = parts.leaving.hold();
+        let paced = drain::run(Arc::clone(&node), self.shared.admission, hold, self.pace);
+        parts.tasks.spawn("handing over", OnExit::Ignore, paced);
         if let Some(webtransport) = self.webtransport {
             let serving = webtransport.run();
             parts.tasks.spawn("accept", OnExit::Drain, serving);
@@ -288,6 +302,21 @@ fn gauges(node: &Arc<Node>, parts: &Parts) {
     add("node_num_subscriptions", "Subscriptions.", |node| {
         node.hub.counts().subscriptions
     });
+    add(
+        "gateway_draining",
+        "1 while connections are handed over to other gateways, and until the end.",
+        |node| usize::from(node.leaving.is_leaving()),
+    );
+    add(
+        "gateway_drain_told_connections",
+        "Connections that a paced drain has told to come back.",
+        |node| usize::try_from(node.drain.told()).unwrap_or(usize::MAX),
+    );
+    add(
+        "gateway_drain_cut_connections",
+        "Connections that were left when drain.timeout was over.",
+        |node| usize::try_from(node.drain.cut()).unwrap_or(usize::MAX),
+    );
 }
 
 /// When the process's clock stood at zero, on the timers' clock.
