@@ -125,6 +125,11 @@ def clients_go():
     return [python, "tests/clients/go/run.py"]
 
 
+def backends():
+    python = tools.venv("backends", ROOT / "tests/backends/requirements.txt")
+    return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/backends"]
+
+
 def autobahn():
     script = str(ROOT / "tests/autobahn/run.sh")
     tools.run([script, "--prepare"])
@@ -183,6 +188,7 @@ STEPS = {
     "sdk-go": (sdk_go, go_counts),
     "clients-python": (clients_python, pytest_counts),
     "clients-go": (clients_go, go_counts),
+    "backends": (backends, pytest_counts),
 }
 FAST = ["rust", "scripts"]
 GROUPS = {
@@ -190,7 +196,7 @@ GROUPS = {
     "test-fast": FAST,
     "test": [*FAST, "build", "autobahn", "postgres", "redis", "conformance-client", "conformance-client-redis", "conformance-api-redis",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
-             "clients-python", "clients-go"],
+             "clients-python", "clients-go", "backends"],
 }
 
 

@@ -16,7 +16,7 @@ use self::endpoints::Endpoints;
 use self::limiter::Limiter;
 use self::retries::Retries;
 use crate::error::CallError;
-use crate::event::Event;
+use crate::messages::event::Event;
 
 /// The deadline of proxies whose option is not positive, which configuration refuses.
 const TIMEOUT: Duration = Duration::from_secs(1);

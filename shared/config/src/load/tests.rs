@@ -396,8 +396,8 @@ fn known_options_without_effect_warn_once_each() {
         "channel": {"proxy": {"publish": {"endpoint": "http://x"}}, "namespaces": [
             {"name": "one", "subscription_type": "map", "map": {"mode": "persistent"}},
             {"name": "two", "subscription_type": "stream",
-             "map": {"publish_proxy_enabled": true}},
-            {"name": "three", "map": {"publish_proxy_enabled": true}}
+             "map": {"remove_client_on_unsubscribe": true}},
+            {"name": "three", "map": {"remove_client_on_unsubscribe": true}}
         ]}
     }"#;
     let variables = [
@@ -416,8 +416,8 @@ fn known_options_without_effect_warn_once_each() {
             "option channel.namespaces[one].map.mode in file test.json is not honoured yet",
             "option channel.namespaces[one].subscription_type in file test.json is not honoured \
              yet",
-            "option channel.namespaces[two].map.publish_proxy_enabled in file test.json and in 1 more \
-             places is not honoured yet",
+            "option channel.namespaces[two].map.remove_client_on_unsubscribe in file test.json and in \
+             1 more places is not honoured yet",
             "option consumers[0].name in file test.json and in 1 more places is not honoured yet",
             "option consumers[0].type in file test.json is not honoured yet",
             "option consumers[].kafka in variable GYRE_CONSUMERS_C_KAFKA_BROKERS is not honoured \
