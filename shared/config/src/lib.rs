@@ -30,7 +30,7 @@ pub use sections::api::{GrpcApi, HttpApi};
 pub use sections::channel::Channel;
 pub use sections::client::Client;
 pub use sections::database::Database;
-pub use sections::engine::Engine;
+pub use sections::engine::{Broker, Engine, PresenceManager};
 pub use sections::gateway::{Gateway, Links};
 pub use sections::http_server::HttpServer;
 pub use sections::log::Log;
@@ -63,6 +63,10 @@ options! {
         log: Log;
         /// Where publications, history and presence live.
         engine: Engine;
+        /// Publications and history elsewhere.
+        broker: Broker;
+        /// Presence elsewhere.
+        presence_manager: PresenceManager;
         /// Connections of clients, their limits and their tokens.
         client: Client;
         /// Channels, their namespaces and what is allowed in them.

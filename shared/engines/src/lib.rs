@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gyre_config::engine::{EngineType, Redis};
+use gyre_config::engine::{BrokerType, EngineType, Redis};
 use gyre_config::tls::Tls;
 use gyre_config::{Config, UserStatus};
 use gyre_engine::{Engine, Error, Inlet, Statuses};
@@ -26,6 +26,7 @@ use tokio::time::{MissedTickBehavior, interval};
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What was opened.
+#[derive(Clone)]
 pub struct Opened {
     /// The engine.
     pub engine: Engine,
@@ -68,7 +69,8 @@ impl From<OpenError> for Failure {
     }
 }
 
-/// Opens the engine of section `engine`, which hands over to `inlet`. What it does besides runs on
+/// Opens the engine of section `engine`, and what sections `broker` and `presence_manager` put in the
+/// place of its parts. It hands over to `inlet`. What it does besides runs on
 /// `tasks`.
 ///
 /// # Errors
@@ -88,28 +90,101 @@ pub async fn open<I: Inlet>(
     clock: &Clock,
     tasks: &Tasks,
 ) -> Result<Opened, OpenError> {
-    match config.engine.r#type {
-        EngineType::Memory => {
-            let now = clock.clone();
-            let memory = MemoryEngine::open(inlet, move || now.now());
-            let engine = memory.engine();
-            tasks.spawn_background("engine sweep", sweep(memory));
-            let statuses = config
-                .user_status
-                .enabled
-                .then(|| memory_statuses(&config.user_status, clock));
-            Ok(Opened { engine, statuses })
-        }
-        EngineType::Redis => {
-            let options = redis_options(&config.engine.redis, &config.user_status)?;
-            let redis = RedisEngine::open(options, inlet, clock, tasks);
-            if config.engine.redis.fail_at_start {
-                redis.ready().await.map_err(OpenError::NotThere)?;
+    let (main, broker, presence) = sources(config);
+    let is_there = matches!(config.broker.r#type, BrokerType::Memory | BrokerType::Redis);
+    if config.broker.enabled && !is_there {
+        tracing::warn!("broker.type is one that is not there yet: the broker of `engine` is used");
+    }
+    let opener = Opener {
+        clock,
+        tasks,
+        statuses: &config.user_status,
+    };
+    let of_broker = opener.open(broker, inlet).await?;
+    let of_main = if main.is(broker) {
+        of_broker.clone()
+    } else {
+        opener.open(main, Arc::new(())).await?
+    };
+    let of_presence = if presence.is(main) {
+        of_main.clone()
+    } else if presence.is(broker) {
+        of_broker.clone()
+    } else {
+        opener.open(presence, Arc::new(())).await?
+    };
+    Ok(Opened {
+        engine: Engine {
+            broker: of_broker.engine.broker,
+            presence: of_presence.engine.presence,
+            registry: of_main.engine.registry,
+        },
+        statuses: of_main.statuses,
+    })
+}
+
+/// A kind of engine and its options.
+#[derive(Clone, Copy)]
+struct Source<'a> {
+    kind: EngineType,
+    redis: &'a Redis,
+}
+
+impl Source<'_> {
+    /// Whether both are the same engine.
+    fn is(self, other: Source<'_>) -> bool {
+        self.kind == other.kind && (self.kind == EngineType::Memory || self.redis == other.redis)
+    }
+}
+
+/// The engine, what takes the place of its broker, and what takes that of its presence.
+fn sources(config: &Config) -> (Source<'_>, Source<'_>, Source<'_>) {
+    let source = |kind, redis| Source { kind, redis };
+    let (broker, presence) = (&config.broker, &config.presence_manager);
+    let main = source(config.engine.r#type, &config.engine.redis);
+    let of_broker = match broker.r#type {
+        BrokerType::Memory => source(EngineType::Memory, &broker.redis),
+        BrokerType::Redis => source(EngineType::Redis, &broker.redis),
+        BrokerType::Nats | BrokerType::Postgres | BrokerType::RedisNats => main,
+    };
+    let of_presence = source(presence.r#type, &presence.redis);
+    (
+        main,
+        if broker.enabled { of_broker } else { main },
+        if presence.enabled { of_presence } else { main },
+    )
+}
+
+/// Opens engines.
+struct Opener<'a> {
+    clock: &'a Clock,
+    tasks: &'a Tasks,
+    statuses: &'a UserStatus,
+}
+
+impl Opener<'_> {
+    async fn open<I: Inlet>(&self, source: Source<'_>, inlet: Arc<I>) -> Result<Opened, OpenError> {
+        let is_kept = self.statuses.enabled;
+        match source.kind {
+            EngineType::Memory => {
+                let now = self.clock.clone();
+                let memory = MemoryEngine::open(inlet, move || now.now());
+                let engine = memory.engine();
+                self.tasks.spawn_background("engine sweep", sweep(memory));
+                let statuses = is_kept.then(|| memory_statuses(self.statuses, self.clock));
+                Ok(Opened { engine, statuses })
             }
-            Ok(Opened {
-                engine: redis.engine(),
-                statuses: config.user_status.enabled.then(|| redis.statuses()),
-            })
+            EngineType::Redis => {
+                let options = redis_options(source.redis, self.statuses)?;
+                let redis = RedisEngine::open(options, inlet, self.clock, self.tasks);
+                if source.redis.fail_at_start {
+                    redis.ready().await.map_err(OpenError::NotThere)?;
+                }
+                Ok(Opened {
+                    engine: redis.engine(),
+                    statuses: is_kept.then(|| redis.statuses()),
+                })
+            }
         }
     }
 }
@@ -127,7 +202,9 @@ pub struct NoBus;
 ///
 /// [`NoBus`], unless `links.without_bus` says that this is meant.
 pub fn check_apart(config: &Config) -> Result<(), NoBus> {
-    if config.engine.r#type == EngineType::Memory && !config.links.without_bus {
+    let (main, broker, _) = sources(config);
+    let is_in_memory = [main.kind, broker.kind].contains(&EngineType::Memory);
+    if is_in_memory && !config.links.without_bus {
         return Err(NoBus);
     }
     Ok(())
@@ -197,6 +274,24 @@ mod tests {
         fn on_leave(&self, _channel: &ChannelName, _info: &Arc<ClientInfo>) {}
 
         fn on_gap(&self, _channel: &ChannelName) {}
+    }
+
+    #[tokio::test]
+    async fn presence_may_live_elsewhere() {
+        let (clock, tasks) = (Clock::fixed(UnixMillis(1)), Tasks::default());
+        let mut config = Config::default();
+        config.presence_manager.enabled = true;
+        config.presence_manager.r#type = EngineType::Redis;
+        // Nobody listens there.
+        config.presence_manager.redis.address = vec!["127.0.0.1:1".to_owned()];
+        let engine = open(&config, Arc::new(()), &clock, &tasks).await;
+        let engine = engine.unwrap().engine;
+        let channel = ChannelName::new("news").unwrap();
+        assert!(!engine.broker.features().cross_node);
+        let members = engine.presence.members(&channel).await;
+        assert!(matches!(members, Err(Error::Unavailable { .. })));
+        assert!(check_apart(&config).is_err());
+        tasks.stop(Duration::ZERO).await;
     }
 
     #[tokio::test(start_paused = true)]

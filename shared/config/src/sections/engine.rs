@@ -25,6 +25,46 @@ keyword! {
 }
 
 options! {
+    /// Where publications and history live, if not where the rest of the engine does.
+    pub struct Broker {
+        /// Uses this section in place of `engine`.
+        enabled: bool;
+        /// Which kind of broker.
+        r#type: BrokerType = BrokerType::Memory;
+        /// Redis, if that is it.
+        redis: Redis;
+    }
+}
+
+keyword! {
+    /// Kinds of brokers.
+    pub enum BrokerType = Memory {
+        /// In the memory of this process.
+        Memory = "memory",
+        /// On Redis, Sentinel or Redis Cluster.
+        Redis = "redis",
+        /// NATS. Not there yet: warns, and the broker of `engine` is used.
+        Nats = "nats",
+        /// PostgreSQL. Not there yet: warns, and the broker of `engine` is used.
+        Postgres = "postgres",
+        /// NATS with history on Redis. Not there yet: warns, and the broker of `engine` is used.
+        RedisNats = "redisnats"
+    }
+}
+
+options! {
+    /// Where presence lives, if not where the rest of the engine does.
+    pub struct PresenceManager {
+        /// Uses this section in place of `engine`.
+        enabled: bool;
+        /// Which kind of engine.
+        r#type: EngineType = EngineType::Memory;
+        /// Redis, if that is it.
+        redis: Redis;
+    }
+}
+
+options! {
     /// A Redis that the processes of one installation share.
     pub struct Redis {
         /// What the names of all keys and channels begin with. Installations on one Redis need
