@@ -13,6 +13,7 @@
 //! | `control` | what the API asks of connections |
 //! | `revocation` | who is kept out |
 //! | `online` | when users were there |
+//! | `states` | which channels are in use |
 //! | `node` | what all connections have in common |
 //! | `mailbox`, `wheel`, `scratch` | what makes ten thousand of them cheap |
 //! | `websocket` | our own codec |
@@ -44,6 +45,7 @@ mod opening;
 mod revocation;
 pub mod scratch;
 mod service;
+mod states;
 mod streams;
 mod transport;
 pub mod websocket;

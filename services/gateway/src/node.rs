@@ -14,6 +14,7 @@ use crate::handle::{Handle, Shared};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::online::Online;
+use crate::states::States;
 use crate::wheel::Wheel;
 
 /// The hub of a gateway.
@@ -29,6 +30,8 @@ pub(crate) struct Node {
     pub(crate) backends: Backends,
     /// What a connection brings along for backends that brings along nothing.
     pub(crate) nothing: Arc<ClientContext>,
+    /// Who takes note of channels in use; `None`: nobody wants to know.
+    pub(crate) states: Option<States>,
     /// Who is kept out.
     pub(crate) exclusions: Arc<View>,
     /// Who tells when users were there; `None`: nobody wants to know.

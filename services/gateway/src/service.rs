@@ -4,7 +4,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::Router;
 use gyre_auth::SetupError;
-use gyre_backend::Backends;
+use gyre_backend::{Backends, ChannelStates};
 use gyre_config::{ClientGrpc, Config, UniGrpc};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_links::Directory;
@@ -27,6 +27,7 @@ use crate::mailbox::Signal;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::online::{self, Online};
+use crate::states::States;
 use crate::websocket;
 use crate::wheel::Wheel;
 
@@ -44,6 +45,8 @@ pub struct Deps {
     pub policy: Arc<Policy>,
     /// Whom connections ask.
     pub backends: Backends,
+    /// Who takes note of channels in use; `None`: nobody wants to know.
+    pub states: Option<ChannelStates>,
     /// Who is kept out.
     pub exclusions: Arc<View>,
     /// When users were last there; `None`: that is not kept.
@@ -115,6 +118,7 @@ impl Gateway {
             engine: deps.engine,
             backends: deps.backends,
             nothing: Arc::default(),
+            states: deps.states.map(States::new),
             exclusions: deps.exclusions,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),

@@ -83,6 +83,7 @@ fn serve() -> (SocketAddr, Parts) {
         delivery,
         policy: Arc::new(policy),
         backends: Backends::build(&config, &parts, None).unwrap(),
+        states: None,
         exclusions: Arc::default(),
         statuses: None,
         directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),

@@ -172,6 +172,7 @@ fn serve(dialect: Dialect) -> Served {
         delivery: Arc::clone(&delivery),
         policy: policy(&config),
         backends: Backends::build(&config, &parts, None).unwrap(),
+        states: None,
         exclusions: Arc::default(),
         statuses: None,
         directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),

@@ -139,7 +139,7 @@ impl Proxy {
         self.ask(request, client).await
     }
 
-    /// Asks whether a subscription may go on. Without a result it may, and expires no more.
+    /// Asks whether a subscription may go on. Without a result it may not.
     ///
     /// # Errors
     ///

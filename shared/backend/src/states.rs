@@ -134,6 +134,33 @@ impl ChannelStates {
         Ok((states, tasks))
     }
 
+    /// The same for a configuration some of whose namespaces want it, running already; `None`: none does.
+    ///
+    /// # Errors
+    ///
+    /// [`StatesError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn run_if_wanted(
+        config: &Config,
+        backends: &Backends,
+        outbox: Arc<dyn ChannelOutbox>,
+        parts: &Parts,
+    ) -> Result<Option<Self>, StatesError> {
+        let channel = &config.channel;
+        let mut namespaces = channel.namespaces.iter().map(|space| &space.options);
+        let is_wanted = channel.without_namespace.state_proxy_enabled
+            || namespaces.any(|options| options.state_proxy_enabled);
+        if !is_wanted {
+            return Ok(None);
+        }
+        let (states, tasks) = Self::open(config, backends, outbox, parts).await?;
+        tasks.run(parts);
+        Ok(Some(states))
+    }
+
     /// A channel got its first subscriber. `proxy` is the name of the proxy that its namespace says
     /// (`state_proxy_name`).
     pub fn occupied(&self, channel: &str, proxy: &str) {

@@ -213,7 +213,7 @@ mod tests {
         let table = NotYet::read();
         for path in [
             "analytics.rpc.tls.cert_pem",
-            "engine.redis.sentinel_tls.server_name",
+            "broker.redis.sentinel_tls.server_name",
             "broker.nats.raw_mode.prefix",
             "client.proxy.connect.http.use_fast_client",
             "proxies[].http.use_fast_client",
@@ -242,9 +242,9 @@ mod tests {
             of("PROXIES_A_B_HTTP_USE_FAST_CLIENT"),
             Some("proxies[].http.use_fast_client")
         );
-        assert_eq!(of("ENGINE_REDIS_ADDRESS"), Some("engine.redis.address"));
+        assert_eq!(of("BROKER_REDIS_ADDRESS"), Some("broker.redis.address"));
         assert_eq!(of("CONSUMERS_K_KAFKA_BROKERS"), Some("consumers[].kafka"));
         assert_eq!(of("PROXIES_HTTP_USE_FAST_CLIENT"), None);
-        assert_eq!(of("ENGINE_REDIS_ADRESS"), None);
+        assert_eq!(of("BROKER_REDIS_ADRESS"), None);
     }
 }

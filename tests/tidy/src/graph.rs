@@ -25,6 +25,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("gyre-session", 3),
     ("gyre-fetch", 3),
     ("gyre-engine-memory", 3),
+    ("gyre-engine-redis", 3),
     ("gyre-store", 3),
     ("gyre-boot", 4),
     ("gyre-engines", 4),

@@ -8,6 +8,7 @@ mod http2;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Delivery, Deps, Gateway};
@@ -34,6 +35,8 @@ impl Served {
         let deps = Deps {
             directory: Directory::open(&config.links, &engine.registry).unwrap(),
             engine,
+            backends: Backends::build(config, &parts, None).unwrap(),
+            states: None,
             delivery: Arc::clone(&delivery),
             policy: Arc::new(policy),
             exclusions: Arc::default(),
