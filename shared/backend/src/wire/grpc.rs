@@ -14,7 +14,7 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status};
 use tonic_prost::ProstCodec;
 
-use super::connector::{Connector, LinkLocal, Versions, connector};
+use super::connector::{Connecting, Connector, Versions, connector};
 use crate::error::CallError;
 
 /// How often a connection with calls under way is asked whether it lives. 10 s: what a stream of
@@ -33,7 +33,11 @@ pub(crate) struct Grpc {
 }
 
 impl Grpc {
-    pub(crate) fn new(options: &Options, tls: rustls::ClientConfig, link_local: LinkLocal) -> Self {
+    pub(crate) fn new(
+        options: &Options,
+        tls: rustls::ClientConfig,
+        connecting: Connecting,
+    ) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -41,7 +45,7 @@ impl Grpc {
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build(connector(tls, Versions::Two, link_local));
+            .build(connector(tls, Versions::Two, connecting));
         Self {
             client,
             compresses: options.grpc.compression,
