@@ -16,6 +16,7 @@ use tonic_prost::ProstCodec;
 
 use super::connector::{Connecting, Connector, Versions, connector};
 use crate::error::CallError;
+use crate::guard::timeout;
 
 /// How often a connection with calls under way is asked whether it lives. 10 s: what a stream of
 /// publications that are rare must not depend on.
@@ -30,6 +31,8 @@ pub(crate) struct Grpc {
     client: Client<Connector, Body>,
     compresses: bool,
     response_bytes_max: usize,
+    /// What backends are told of the deadline.
+    timeout: Duration,
 }
 
 impl Grpc {
@@ -50,6 +53,7 @@ impl Grpc {
             client,
             compresses: options.grpc.compression,
             response_bytes_max: options.max_response_size.get().unwrap_or(usize::MAX),
+            timeout: timeout(options),
         }
     }
 
@@ -70,7 +74,8 @@ impl Grpc {
         R: prost::Message + Default + 'static,
     {
         let mut client = self.client(origin).await?;
-        let request = with_metadata(headers, request);
+        let mut request = with_metadata(headers, request);
+        request.set_timeout(self.timeout);
         let path = PathAndQuery::from_static(path);
         let codec = ProstCodec::<Q, R>::default();
         let answer = client.unary(request, path, codec).await;
