@@ -94,7 +94,7 @@ fn namespaces() -> [(&'static str, Edit); 9] {
             options.force_recovery = true;
         }),
         ("feed", |options| {
-            options.subscribe_stream_proxy_enabled = true
+            options.subscribe_stream_proxy_enabled = true;
         }),
     ]
 }
