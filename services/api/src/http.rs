@@ -1,6 +1,7 @@
 //! The API over HTTP: `POST <prefix>/<method>` with JSON in and out.
 
 pub(crate) mod body;
+mod drain;
 mod legacy;
 
 use std::sync::Arc;
@@ -43,6 +44,7 @@ pub(crate) fn router(http: &Http, prefix: &str) -> Router {
     };
     let mut router = Router::new()
         .route(&format!("{prefix}/batch"), post(http, Route::Batch))
+        .route(&format!("{prefix}/drain"), post(http, Route::Drain))
         .route(
             if prefix.is_empty() { "/" } else { &prefix },
             post(http, Route::Legacy),
@@ -59,6 +61,7 @@ pub(crate) fn router(http: &Http, prefix: &str) -> Router {
 enum Route {
     Method(MethodId),
     Batch,
+    Drain,
     Legacy,
 }
 
@@ -67,6 +70,7 @@ impl Route {
         match self {
             Self::Method(method) => method.name(),
             Self::Batch => "batch",
+            Self::Drain => "drain",
             Self::Legacy => "legacy",
         }
     }
@@ -109,6 +113,7 @@ impl Http {
         let answer = match route {
             Route::Method(method) => call_method(&self.methods, method, &body).await,
             Route::Batch => call_batch(&self.methods, &body).await,
+            Route::Drain => drain::call(&self.methods, &body).await,
             Route::Legacy => legacy::call(&self.methods, &body).await,
         };
         match answer {

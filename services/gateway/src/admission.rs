@@ -1,6 +1,6 @@
 //! How many connections this node takes, and how fast.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use gyre_config::Client;
 use gyre_types::Uptime;
@@ -33,6 +33,8 @@ impl Rates {
 pub(crate) struct Admission {
     connections_max: AtomicUsize,
     open: AtomicUsize,
+    /// The node hands its connections over and takes none any more.
+    is_closed: AtomicBool,
     rate: Mutex<Option<Bucket>>,
 }
 
@@ -41,6 +43,7 @@ impl Admission {
         let admission = Self {
             connections_max: AtomicUsize::new(usize::MAX),
             open: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
             rate: Mutex::default(),
         };
         admission.set(rates);
@@ -61,8 +64,11 @@ impl Admission {
     ///
     /// # Errors
     ///
-    /// [`Refused`] at one of the limits.
+    /// [`Refused`] at one of the limits, and when the node takes nobody any more.
     pub(crate) fn enter(&self, now: Uptime) -> Result<(), Refused> {
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Refused);
+        }
         if let Some(bucket) = self.rate.lock().as_mut()
             && !bucket.take(now)
         {
@@ -74,6 +80,11 @@ impl Admission {
             return Err(Refused);
         }
         Ok(())
+    }
+
+    /// Lets nobody in from now on.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
     }
 
     /// Takes back what [`Self::enter`] counted.

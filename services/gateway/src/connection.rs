@@ -70,6 +70,8 @@ pub(crate) struct Driver<T> {
     alarm: Alarm,
     /// Since when the socket takes nothing, and how much it had taken by then.
     stuck: Option<(Uptime, u64)>,
+    /// Told to come back elsewhere: no more commands are taken, those under way are answered.
+    is_leaving: bool,
 }
 
 impl<T: Transport> Driver<T> {
@@ -83,6 +85,7 @@ impl<T: Transport> Driver<T> {
             asking: None,
             alarm: Alarm::new(),
             stuck: None,
+            is_leaving: false,
         }
     }
 
@@ -162,6 +165,9 @@ impl<T: Transport> Driver<T> {
                     mailbox.raise(Signal::Urgent); // It may be behind these.
                 }
             }
+            if !items.is_empty() {
+                self.touch(now);
+            }
             for item in items.drain(..) {
                 self.take_item(item, now);
             }
@@ -207,10 +213,7 @@ impl<T: Transport> Driver<T> {
         if signals.has(Signal::Overflow) {
             self.parts.session.handle_disconnect(Disconnect::SLOW, now);
         }
-        if signals.has(Signal::Drain) {
-            let disconnect = Disconnect::SHUTDOWN;
-            self.parts.session.handle_disconnect(disconnect, now);
-        }
+        self.is_leaving |= signals.has(Signal::Drain);
         if signals.has(Signal::Timeout) {
             self.parts.take_settings();
             self.alarm.fired(now.uptime);
@@ -238,7 +241,7 @@ impl<T: Transport> Driver<T> {
 
     // hot path: command 1/5
     fn poll_read(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
-        let is_busy = self.commands.is_some() || !self.unread.is_empty();
+        let is_busy = self.commands.is_some() || !self.unread.is_empty() || self.is_leaving;
         if is_busy || self.parts.transport.is_pending() || !self.parts.session.is_reading() {
             return false;
         }
@@ -262,6 +265,12 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    /// Something goes over the connection.
+    fn touch(&self, now: Now) {
+        let now_s = u32::try_from(now.uptime.as_millis() / 1000).unwrap_or(u32::MAX);
+        self.parts.context.handle.touch(now_s);
+    }
+
     fn ended(&mut self, error: &Ended, now: Now) {
         tracing::debug!(client = %self.parts.session.client(), %error, "nothing more to read");
         let gone = Disconnect::CONNECTION_CLOSED;
@@ -282,11 +291,14 @@ impl<T: Transport> Driver<T> {
         if self.may_take_command() {
             self.parts.take_settings();
         }
-        if !self.parts.transport.is_pending() {
+        if self.is_leaving {
+            self.leave(now);
+        } else if !self.parts.transport.is_pending() {
             for _ in 0..limits::TURN_COMMANDS_MAX {
                 if !self.take_command(now) {
                     break;
                 }
+                self.touch(now);
                 self.start_effects(now);
             }
         }
@@ -300,6 +312,17 @@ impl<T: Transport> Driver<T> {
             .observe(&self.parts.node, &mut self.parts.session);
         self.watch_socket(now);
         self.arm(now);
+    }
+
+    /// Closes the connection once every command that was taken is answered: each ends within the
+    /// deadlines of what it asks.
+    fn leave(&mut self, now: Now) {
+        if self.in_flight.is_none() && self.asking.is_none() {
+            self.parts
+                .session
+                .handle_disconnect(Disconnect::SHUTDOWN, now);
+            self.start_effects(now);
+        }
     }
 
     fn start_effects(&mut self, now: Now) {
@@ -331,7 +354,10 @@ impl<T: Transport> Driver<T> {
     /// Whether commands have been read that a turn may take now.
     fn may_take_command(&self) -> bool {
         let has_read = self.commands.is_some() || !self.unread.is_empty();
-        has_read && !self.parts.transport.is_pending() && self.parts.session.accepts_command()
+        has_read
+            && !self.is_leaving
+            && !self.parts.transport.is_pending()
+            && self.parts.session.accepts_command()
     }
 
     /// Hands the session the next command, if there is one and it may be taken.

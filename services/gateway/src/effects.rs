@@ -28,6 +28,8 @@ use crate::handle::Handle;
 use crate::node::Node;
 use crate::online;
 
+pub(crate) use read::meta_ttl;
+
 /// A completion that is on its way.
 pub(crate) type Later = Pin<Box<dyn Future<Output = (Ticket, Completion)> + Send>>;
 

@@ -41,6 +41,8 @@ pub(crate) struct Handle {
     labels: OnceLock<Box<BTreeMap<String, String>>>,
     /// Where the connection stands in its user's list; kept by [`crate::connections`].
     pub(crate) place: AtomicU32,
+    /// When something last went over it, commands or deliveries. Unit: seconds of uptime.
+    active_s: AtomicU32,
     /// Ids of the tokens that it has shown.
     pub(crate) presented: Presented,
 }
@@ -97,6 +99,7 @@ impl Handle {
             user: OnceLock::new(),
             labels: OnceLock::new(),
             place: AtomicU32::new(0),
+            active_s: AtomicU32::new(0),
             presented: Presented::default(),
         }
     }
@@ -150,6 +153,16 @@ impl Handle {
     /// Whose connection this is; the first call counts.
     pub(crate) fn register(&self, user: UserId) {
         let _ = self.user.set(user);
+    }
+
+    /// When something last went over it. Unit: seconds of uptime.
+    pub(crate) fn active_s(&self) -> u32 {
+        self.active_s.load(Ordering::Relaxed)
+    }
+
+    /// Something goes over it now.
+    pub(crate) fn touch(&self, now_s: u32) {
+        self.active_s.store(now_s, Ordering::Relaxed);
     }
 
     pub(crate) fn place(&self) -> usize {

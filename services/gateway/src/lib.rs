@@ -3,14 +3,15 @@
 //! | module | what |
 //! |---|---|
 //! | `service`, `mount` | [`Gateway`]: build, serve, run |
-//! | `endpoint`, `streams`, `grpc` | a request becomes a connection |
+//! | `endpoint`, `streams`, `grpc`, `webtransport` | a request becomes a connection |
 //! | `opening` | what a connection is made of |
 //! | `transport` | how frames travel, one file each |
 //! | `emulation` | commands of clients whose transport only goes down |
 //! | `connection` | the driver: the only place where a session meets time and I/O |
 //! | `effects` | what sessions ask for |
-//! | `inlet` | what the engine delivers |
+//! | `inlet`, `repair` | what the engine delivers, and what it lost |
 //! | `control` | what the API asks of connections |
+//! | `drain` | handing connections over to other gateways |
 //! | `revocation` | who is kept out |
 //! | `online` | when users were there |
 //! | `states` | which channels are in use |
@@ -27,6 +28,7 @@ mod admission;
 mod connection;
 mod connections;
 mod control;
+mod drain;
 mod effects;
 mod emulation;
 mod endpoint;
@@ -42,6 +44,7 @@ mod mount;
 mod node;
 mod online;
 mod opening;
+mod repair;
 mod revocation;
 pub mod scratch;
 mod service;
@@ -49,6 +52,7 @@ mod states;
 mod streams;
 mod transport;
 pub mod websocket;
+mod webtransport;
 pub mod wheel;
 
 pub use control::Commands;

@@ -43,10 +43,10 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
         states: states.map_err(Failure::failed)?,
         delivery,
         policy,
-        exclusions: Arc::clone(access.view()),
+        access,
         statuses,
     };
-    let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
+    let mut gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let advertised = gateway.mount(config, &mut sites)?;
     sites.serve_operators(parts);
     gateway.announce(&advertised).await;

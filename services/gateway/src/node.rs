@@ -4,11 +4,12 @@ use arc_swap::ArcSwap;
 use gyre_backend::{Backends, ClientContext};
 use gyre_engine::Engine;
 use gyre_hub::Hub;
-use gyre_runtime::{Clock, Identity, Tasks};
+use gyre_runtime::{Clock, Identity, Leaving, Tasks};
 use gyre_session::RefreshBy;
-use gyre_store::View;
+use gyre_store::Access;
 
 use crate::connections::Connections;
+use crate::drain::Progress;
 use crate::emulation::Sessions;
 use crate::handle::{Handle, Shared};
 use crate::live::Live;
@@ -33,7 +34,7 @@ pub(crate) struct Node {
     /// Who takes note of channels in use; `None`: nobody wants to know.
     pub(crate) states: Option<States>,
     /// Who is kept out.
-    pub(crate) exclusions: Arc<View>,
+    pub(crate) access: Access,
     /// Who tells when users were there; `None`: nobody wants to know.
     pub(crate) online: Option<Online>,
     pub(crate) connections: Connections,
@@ -43,6 +44,10 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
     pub(crate) identity: Arc<Identity>,
+    /// Whether the process shall go.
+    pub(crate) leaving: Leaving,
+    /// How far the handing over of connections is.
+    pub(crate) drain: Progress,
 }
 
 impl Node {

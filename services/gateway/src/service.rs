@@ -1,3 +1,4 @@
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,20 +6,23 @@ use arc_swap::ArcSwap;
 use axum::Router;
 use gyre_auth::SetupError;
 use gyre_backend::{Backends, ChannelStates};
-use gyre_config::{ClientGrpc, Config, UniGrpc};
+use gyre_config::{ClientGrpc, Config, UniGrpc, WebTransport};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_rpc::{LinkKey, Locked};
+use gyre_runtime::process::Failure;
+use gyre_runtime::tls::Tls;
 use gyre_runtime::{Intercept, OnExit, Parts};
-use gyre_store::View;
+use gyre_store::Access;
 use gyre_telemetry::metrics::Error as RegisterError;
 use tokio::time::Instant;
 
 use crate::admission::{Admission, Rates};
 use crate::connections::Connections;
 use crate::control::Commands;
+use crate::drain::{self, Pace, Progress};
 use crate::emulation::Sessions;
 use crate::endpoints::{self, Shared};
 use crate::inlet::Delivery;
@@ -27,8 +31,10 @@ use crate::mailbox::Signal;
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::online::{self, Online};
+use crate::repair::{self, Repairs};
 use crate::states::States;
 use crate::websocket;
+use crate::webtransport::Listening;
 use crate::wheel::Wheel;
 
 /// Pause before the registry is asked again. One second: an engine that is down says so in its log.
@@ -48,7 +54,7 @@ pub struct Deps {
     /// Who takes note of channels in use; `None`: nobody wants to know.
     pub states: Option<ChannelStates>,
     /// Who is kept out.
-    pub exclusions: Arc<View>,
+    pub access: Access,
     /// When users were last there; `None`: that is not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
     /// The other gateways: those that clients' commands may be meant for.
@@ -79,8 +85,11 @@ pub enum BuildError {
 pub struct Gateway {
     shared: Shared,
     commands: Commands,
+    delivery: Arc<Delivery>,
+    pace: Option<Pace>,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
+    webtransport: Option<Listening>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -102,6 +111,7 @@ impl Gateway {
         Ok(Arc::new(Delivery {
             hub: Arc::default(),
             metrics,
+            repairs: Repairs::default(),
         }))
     }
 
@@ -119,7 +129,7 @@ impl Gateway {
             backends: deps.backends,
             nothing: Arc::default(),
             states: deps.states.map(States::new),
-            exclusions: deps.exclusions,
+            access: deps.access,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),
             sessions: Sessions::default(),
@@ -128,6 +138,8 @@ impl Gateway {
             metrics: Arc::clone(&deps.delivery.metrics),
             tasks: parts.tasks.clone(),
             identity: Arc::clone(&parts.identity),
+            leaving: parts.leaving.clone(),
+            drain: Progress::default(),
         });
         let shared = Shared {
             node,
@@ -136,10 +148,13 @@ impl Gateway {
         let intercepts = intercepts(config, &shared)?;
         let router = endpoints::router(config, &shared, deps.directory)?;
         Ok(Self {
+            delivery: deps.delivery,
+            pace: Pace::of(config),
             commands: Commands::new(Arc::clone(&shared.node)),
             shared,
             intercepts,
             router,
+            webtransport: None,
         })
     }
 
@@ -159,6 +174,21 @@ impl Gateway {
     #[must_use]
     pub fn client_grpc(&self, options: &ClientGrpc) -> Arc<dyn Intercept> {
         Arc::new(endpoints::client_grpc(options, &self.shared))
+    }
+
+    /// Has WebTransport served on a socket, with the certificates of the port for clients. Has to be
+    /// called within a tokio runtime.
+    pub(crate) fn listen_webtransport(
+        &mut self,
+        options: &WebTransport,
+        socket: UdpSocket,
+        tls: Tls,
+    ) -> Result<(), Failure> {
+        let endpoint = endpoints::webtransport(options, &self.shared);
+        let endpoint = endpoint.map_err(Failure::bad_configuration)?;
+        let listening = endpoint.listen(socket, tls).map_err(Failure::failed)?;
+        self.webtransport = Some(listening);
+        Ok(())
     }
 
     /// What clients ask beside their connections.
@@ -226,6 +256,15 @@ impl Gateway {
             let online = online::run(Arc::clone(&node));
             parts.tasks.spawn_background("online users", online);
         }
+        let repairs = repair::run(Arc::clone(&node), self.delivery);
+        parts.tasks.spawn_background("repairs", repairs);
+        let hold = parts.leaving.hold();
+        let paced = drain::run(Arc::clone(&node), self.shared.admission, hold, self.pace);
+        parts.tasks.spawn("handing over", OnExit::Ignore, paced);
+        if let Some(webtransport) = self.webtransport {
+            let serving = webtransport.run();
+            parts.tasks.spawn("accept", OnExit::Drain, serving);
+        }
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {
             drain.draining().await;
@@ -263,6 +302,21 @@ fn gauges(node: &Arc<Node>, parts: &Parts) {
     add("node_num_subscriptions", "Subscriptions.", |node| {
         node.hub.counts().subscriptions
     });
+    add(
+        "gateway_draining",
+        "1 while connections are handed over to other gateways, and until the end.",
+        |node| usize::from(node.leaving.is_leaving()),
+    );
+    add(
+        "gateway_drain_told_connections",
+        "Connections that a paced drain has told to come back.",
+        |node| usize::try_from(node.drain.told()).unwrap_or(usize::MAX),
+    );
+    add(
+        "gateway_drain_cut_connections",
+        "Connections that were left when drain.timeout was over.",
+        |node| usize::try_from(node.drain.cut()).unwrap_or(usize::MAX),
+    );
 }
 
 /// When the process's clock stood at zero, on the timers' clock.

@@ -28,6 +28,7 @@ use gyre_runtime::{Identity, Listeners, Parts};
 use gyre_session::{
     Completion, Effect, Grants, HistoryPart, Session, Settings, Subscribed, Transport,
 };
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 use gyre_types::{ChannelName, ClientId, Epoch, HubSlot, Now, Position};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -173,7 +174,7 @@ fn serve(dialect: Dialect) -> Served {
         policy: policy(&config),
         backends: Backends::build(&config, &parts, None).unwrap(),
         states: None,
-        exclusions: Arc::default(),
+        access: Access::in_memory(&parts.clock).0,
         statuses: None,
         directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };

@@ -34,11 +34,11 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
         policy: Arc::clone(&policy),
         backends,
         states: states.map_err(Failure::failed)?,
-        exclusions: Arc::clone(access.view()),
+        access: access.clone(),
         statuses: statuses.clone(),
         directory: directory.clone(),
     };
-    let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
+    let mut gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let own = gyre_rpc::local(gateway.server());
     let deps = gyre_api::Deps {
         engine,

@@ -58,6 +58,8 @@ pub(crate) enum Kind {
     Gateways,
     /// Until when entries of gateways count.
     GatewayLeases,
+    /// Rates that processes share.
+    Meters,
 }
 
 impl Kind {
@@ -72,6 +74,7 @@ impl Kind {
             Self::Status => "a",
             Self::Gateways => "g",
             Self::GatewayLeases => "gl",
+            Self::Meters => "r",
         }
     }
 }

@@ -18,6 +18,7 @@ pub(crate) enum Script {
     GatewayEnter,
     GatewayLeave,
     GatewayList,
+    Permits,
     StatusSet,
     StatusRead,
     StatusForget,
@@ -28,7 +29,7 @@ const FENCE: &str = include_str!("lua/fence.lua");
 const MEMBERS: &str = include_str!("lua/members.lua");
 
 impl Script {
-    const ALL: [Self; 16] = [
+    const ALL: [Self; 17] = [
         Self::Publish,
         Self::Pass,
         Self::History,
@@ -41,6 +42,7 @@ impl Script {
         Self::GatewayEnter,
         Self::GatewayLeave,
         Self::GatewayList,
+        Self::Permits,
         Self::StatusSet,
         Self::StatusRead,
         Self::StatusForget,
@@ -62,6 +64,7 @@ impl Script {
             Self::GatewayEnter => (MEMBERS, include_str!("lua/gateway_enter.lua")),
             Self::GatewayLeave => ("", include_str!("lua/gateway_leave.lua")),
             Self::GatewayList => (MEMBERS, include_str!("lua/gateway_list.lua")),
+            Self::Permits => ("", include_str!("lua/permits.lua")),
             Self::StatusSet => ("", include_str!("lua/status.lua")),
             Self::Ping => ("", "return 1"),
             Self::StatusRead => ("", "return redis.call('HMGET', KEYS[1], 'a', 'o', 's')"),

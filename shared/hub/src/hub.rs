@@ -157,6 +157,22 @@ impl<S> Hub<S> {
             .map_or(0, |subscribers| subscribers.len() as usize)
     }
 
+    /// Offset of the last publication with a position that went through, or of the top that was
+    /// [noted](Self::note_top); 0: there was none. `None`: the channel has no subscriber.
+    #[must_use]
+    pub fn last_offset(&self, channel: &ChannelName) -> Option<u64> {
+        let shard = self.shard(channel).read();
+        shard.get(channel.as_str()).map(Channel::last_offset)
+    }
+
+    /// Notes where the stream's top is, for a channel of which no publication went through yet.
+    pub fn note_top(&self, channel: &ChannelName, offset: u64) {
+        let shard = self.shard(channel).read();
+        if let Some(subscribers) = shard.get(channel.as_str()) {
+            subscribers.note_top(offset);
+        }
+    }
+
     /// How much the hub holds.
     #[must_use]
     pub fn counts(&self) -> Counts {
@@ -203,7 +219,11 @@ impl<S: Subscriber> Hub<S> {
         };
         let prepared = &Arc::new(prepare());
         match prepared.kind() {
-            PreparedKind::Publication => offer(subscribers.entries(), prepared),
+            PreparedKind::Publication => {
+                subscribers.passed(prepared.offset());
+                offer(subscribers.entries(), prepared)
+            }
+            PreparedKind::Top => offer(subscribers.entries(), prepared),
             PreparedKind::Join | PreparedKind::Leave => offer(
                 subscribers
                     .entries()

@@ -86,7 +86,7 @@ pub(super) async fn disconnect(node: &Node, others: &[Arc<Handle>], channel: &Ch
 }
 
 /// How long the epoch of a channel's stream lives.
-pub(super) fn meta_ttl(node: &Node, channel: &ChannelName) -> Option<Duration> {
+pub(crate) fn meta_ttl(node: &Node, channel: &ChannelName) -> Option<Duration> {
     let live = node.live.load();
     let rules = live.settings.policy.resolve(channel.as_str()).ok()?;
     rules.meta_ttl()

@@ -83,6 +83,9 @@ pub(super) async fn enter(node: &Node, handle: &Arc<Handle>, effect: Subscribe) 
     let outcome = match entered {
         Ok(history) => {
             node.metrics.actions.add_subscription.inc();
+            if let Some(history) = &history {
+                node.hub.note_top(&effect.channel, history.top.offset);
+            }
             Ok(Box::new(Subscribed {
                 channel: joined.channel,
                 slot: joined.slot,

@@ -75,7 +75,7 @@ pub(crate) fn proxy(
         Protocol::Http => {
             let tls = gyre_fetch::tls_client_config(&options.http.tls);
             let tls = tls.map_err(|error| bad("http.tls", error.into()))?;
-            let headers = Headers::http(options);
+            let headers = Headers::http(options, login(&options.endpoint));
             let headers = headers.map_err(|error| bad("http.static_headers", error.into()))?;
             (Wire::Http(Http::new(options, tls, link_local)), headers)
         }
@@ -106,7 +106,12 @@ pub(crate) fn proxy(
 /// An endpoint as a client of HTTP wants it.
 fn uri(address: &str, protocol: Protocol, options: &Options) -> Result<Uri, http::Error> {
     if protocol == Protocol::Http {
-        return Ok(address.parse::<Uri>()?);
+        let Some(login) = login(address) else {
+            return Ok(address.parse::<Uri>()?);
+        };
+        return Ok(address
+            .replacen(&format!("{login}@"), "", 1)
+            .parse::<Uri>()?);
     }
     let scheme = if options.grpc.tls.enabled {
         "https"
@@ -119,4 +124,11 @@ fn uri(address: &str, protocol: Protocol, options: &Options) -> Result<Uri, http
         .authority(authority)
         .path_and_query("/")
         .build()
+}
+
+/// The name and password that an address over HTTP holds, as they are written there.
+fn login(address: &str) -> Option<&str> {
+    let (_, rest) = address.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    authority.rsplit_once('@').map(|(login, _)| login)
 }

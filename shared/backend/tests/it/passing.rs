@@ -192,6 +192,56 @@ async fn the_trace_of_a_connection_goes_on() {
 }
 
 #[tokio::test]
+async fn a_span_of_ours_stands_between_the_trace_of_a_connection_and_the_backend() {
+    let script = Script::new(|_| Reply::json("{}"));
+    let server = Server::http(&script).await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let parent = format!("00-{trace}-b7ad6b7169203331-01");
+    for is_on in [true, false] {
+        let mut config = gyre_config::Config::default();
+        config.rpc.proxy.endpoint = server.url("/");
+        config.opentelemetry.proxy = is_on;
+        // Nobody collects them; that they are passed on is what counts.
+        let traces = gyre_telemetry::Traces::open("test", "0").unwrap();
+        let backends = Backends::build(&config, &crate::world::parts(), Some(traces)).unwrap();
+        let mut request = HeaderMap::new();
+        request.insert("traceparent", parent.parse().unwrap());
+        let client = backends.forwarded().of_request(&request);
+        let proxy = backends.find(Event::Rpc, "default").unwrap();
+        proxy.rpc(pb::RpcRequest::default(), &client).await.unwrap();
+        let got = script.last().headers["traceparent"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        assert!(got.starts_with(&format!("00-{trace}-")), "{got}");
+        assert_eq!(got == parent, !is_on, "{got}");
+    }
+}
+
+#[tokio::test]
+async fn a_name_and_a_password_in_the_address_are_basic_authentication() {
+    let script = Script::new(|_| Reply::json("{}"));
+    let server = Server::http(&script).await;
+    let endpoint = format!("http://user:p%40ss@{}/", server.address);
+    for (fixed, expected) in [("", "Basic dXNlcjpwQHNz"), ("Bearer x", "Bearer x")] {
+        let _ = got(
+            &script,
+            endpoint.clone(),
+            |options| {
+                if !fixed.is_empty() {
+                    options.http.static_headers = pairs(&[("Authorization", fixed)]);
+                }
+            },
+            |_| ClientContext::default(),
+        )
+        .await;
+        let asked = script.last();
+        assert_eq!(asked.headers["authorization"], expected);
+        assert_eq!(asked.headers["host"], server.address.to_string().as_str());
+    }
+}
+
+#[tokio::test]
 async fn a_signature_is_of_the_body_and_the_time() {
     let script = Script::new(|_| Reply::json("{}"));
     let server = Server::http(&script).await;
@@ -206,7 +256,11 @@ async fn a_signature_is_of_the_body_and_the_time() {
     let text = |name: &str| asked.headers[name].to_str().unwrap().to_owned();
     assert_eq!(text("x-gyre-event"), "rpc");
     let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, b"key");
-    let signed = format!("{}.rpc.{}", text("x-gyre-timestamp"), r#"{"user":""}"#);
+    let signed = format!(
+        "{}.rpc.{}",
+        text("x-gyre-timestamp"),
+        r#"{"encoding":"json","user":""}"#
+    );
     let expected: String = ring::hmac::sign(&key, signed.as_bytes())
         .as_ref()
         .iter()

@@ -17,13 +17,31 @@ fn on(cluster: &Cluster) -> Redis {
 /// Nothing was lost without a word, and no place was given twice.
 #[expect(clippy::print_stdout, reason = "what a run measured is read by people")]
 fn holds(report: &Report) {
-    let longest = report.silences.iter().max().unwrap();
     println!(
-        "{} acknowledged, {} refused, {} unknown; told {} times, of {}; silent for {longest:?}",
-        report.acknowledged, report.refused, report.unknown, report.told, report.missed
+        "{} acknowledged, {} refused, {} unknown; told {} times, of {}; silent for {:?}, most of them {:?}",
+        report.acknowledged,
+        report.refused,
+        report.unknown,
+        report.told,
+        report.missed,
+        report.silences.iter().max().unwrap(),
+        silence_of_most(report),
     );
     assert!(report.wrong.is_empty(), "{:#?}", report.wrong);
     assert!(report.acknowledged > 100, "{report:?}");
+}
+
+/// Longest silence of the channels of two nodes out of three, the pause between publications
+/// included.
+fn silence_of_most(report: &Report) -> Duration {
+    let mut silences = report.silences.clone();
+    silences.sort();
+    silences[silences.len() / 2]
+}
+
+/// Channels of servers that are well go on. The bound is coarse: tests run on busy machines.
+fn others_go_on(report: &Report) {
+    assert!(silence_of_most(report) < SECOND, "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -49,7 +67,9 @@ async fn a_primary_is_killed() {
     cluster.servers[0].start_again().await;
     cluster.is_whole().await;
     run.pass(SECOND).await;
-    holds(&run.end().await);
+    let report = run.end().await;
+    holds(&report);
+    others_go_on(&report);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -59,6 +79,9 @@ async fn a_primary_is_killed_whose_replica_is_behind() {
     let run = Run::start(&on(&cluster)).await;
     run.pass(SECOND).await;
     cluster.servers[PRIMARIES].pause();
+    // What is in the connection already would be read in the end.
+    let kill = ["CLIENT", "KILL", "TYPE", "replica"];
+    cluster.servers[0].run::<i64>(&kill).await;
     run.pass(SECOND).await;
     cluster.servers[0].kill();
     cluster.servers[PRIMARIES].resume();
@@ -66,6 +89,7 @@ async fn a_primary_is_killed_whose_replica_is_behind() {
     run.pass(2 * SECOND).await;
     let report = run.end().await;
     holds(&report);
+    others_go_on(&report);
     assert!(report.missed > 0, "the replica was not behind: {report:?}");
 }
 
@@ -85,7 +109,9 @@ async fn a_primary_stops_and_comes_back_when_another_took_over() {
     cluster.servers[0].resume();
     cluster.is_whole().await;
     run.pass(2 * SECOND).await;
-    holds(&run.end().await);
+    let report = run.end().await;
+    holds(&report);
+    others_go_on(&report);
 }
 
 #[tokio::test(flavor = "multi_thread")]

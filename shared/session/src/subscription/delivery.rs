@@ -45,6 +45,7 @@ impl Session {
                 }
                 return self.transmit_shared(prepared, Form::Full, now);
             }
+            PreparedKind::Top => return self.compare(id, prepared, now),
         };
         if let Some(filter) = subscription.filter()
             && !filter.matches(prepared.tags())
@@ -55,6 +56,23 @@ impl Session {
             return self.insufficient_state(id, now);
         }
         self.transmit_shared(prepared, form, now);
+    }
+
+    /// Compares a live subscription's position with the stream's top as of a moment ago.
+    fn compare(&mut self, id: SubscriptionId, prepared: &Prepared, now: Now) {
+        let (Some(subscription), Some(top)) = (self.table.get_mut(id), prepared.as_top()) else {
+            return;
+        };
+        if !subscription.options.is_positioned {
+            return;
+        }
+        let known = &subscription.position;
+        let is_other_stream = !known.epoch.is_empty() && known.epoch != top.epoch;
+        if is_other_stream || known.offset < top.offset {
+            return self.insufficient_state(id, now);
+        }
+        subscription.checked_at = now.uptime;
+        subscription.suspected = None;
     }
 
     fn transmit_shared(&mut self, prepared: &Arc<Prepared>, form: Form, now: Now) {

@@ -11,6 +11,7 @@
 mod backend;
 mod commands;
 mod describe;
+mod gaps;
 mod life;
 mod model;
 mod review;

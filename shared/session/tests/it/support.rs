@@ -277,6 +277,15 @@ impl World {
         stream.publications.clear();
     }
 
+    /// Tells the channel where its stream's top is, as after a loss on the way.
+    pub(crate) fn tell_top(&mut self, channel: &str) {
+        let top = Position {
+            offset: self.top(channel),
+            epoch: epoch(self.streams.get(channel).map_or(0, |stream| stream.epoch)),
+        };
+        self.fan_out(channel, Prepared::top(&name(channel), top));
+    }
+
     pub(crate) fn top(&self, channel: &str) -> u64 {
         self.streams
             .get(channel)
