@@ -60,7 +60,7 @@ impl World {
             policy: Arc::new(policy),
             backends,
             states: Some(states),
-            exclusions: Arc::default(),
+            access: store.access,
             statuses: None,
         };
         let gateway = Gateway::build(config, deps, &parts).unwrap();
