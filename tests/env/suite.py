@@ -144,6 +144,26 @@ def postgres():
     return [PYTHON, "tests/env/postgres.py", *test]
 
 
+def redis():
+    import redis as environment
+
+    environment.installed()
+    return cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "2")
+
+
+def on_redis(conformance):
+    """A conformance run against servers that share a Redis, each with a prefix of its own."""
+
+    def command():
+        import redis as environment
+
+        environment.installed()
+        *run, server = conformance()
+        return [PYTHON, "tests/env/redis.py", *run, f"{HERE / 'fresh.sh'} {server}"]
+
+    return command
+
+
 # name: (command or function that returns it, how to count; None counts the step itself)
 STEPS = {
     "format": (cargo("fmt", "--all", "--check"), None),
@@ -155,11 +175,14 @@ STEPS = {
     "scripts": (scripts, unittest_counts),
     "autobahn": (autobahn, last_pair),
     "postgres": (postgres, cargo_counts),
+    "redis": (redis, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
     "conformance-sse": (over("sse"), last_pair),
     "conformance-grpc": (over("grpc"), last_pair),
     "conformance-api": (api_conformance, last_pair),
+    "conformance-client-redis": (on_redis(client_conformance), last_pair),
+    "conformance-api-redis": (on_redis(api_conformance), last_pair),
     "sdk-js": (sdk_js, node_counts),
     "sdk-python": (sdk_python, pytest_counts),
     "sdk-go": (sdk_go, go_counts),
@@ -171,7 +194,7 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "conformance-client",
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "conformance-client", "conformance-client-redis", "conformance-api-redis",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
              "clients-python", "clients-go", "backends"],
 }

@@ -13,6 +13,7 @@ use gyre_gateway::{Deps, Gateway};
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::{Identity, Listeners, Parts};
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -60,7 +61,7 @@ impl World {
             policy: Arc::new(policy),
             backends,
             states: Some(states),
-            access: store.access,
+            access: Access::in_memory(&parts.clock).0,
             statuses: None,
         };
         let gateway = Gateway::build(config, deps, &parts).unwrap();
@@ -117,11 +118,7 @@ fn config(backend: SocketAddr) -> Config {
     }
     config.rpc.without_namespace.proxy_enabled = true;
     type Edit = fn(&mut Options);
-    let namespaces: [(&str, Edit); 4] = [
-        ("none", |options| {
-            options.allow_subscribe_for_client = false;
-            options.allow_subscribe_for_anonymous = false;
-        }),
+    let namespaces: [(&str, Edit); 3] = [
         ("ask", |options| options.subscribe_proxy_enabled = true),
         ("cache", |options| {
             options.history_size = 1;
