@@ -139,6 +139,13 @@ def postgres():
     return [PYTHON, "tests/env/postgres.py", *test]
 
 
+def acme():
+    import pebble
+
+    pebble.installed()
+    return [PYTHON, "tests/acme/run.py"]
+
+
 # name: (command or function that returns it, how to count; None counts the step itself)
 STEPS = {
     "format": (cargo("fmt", "--all", "--check"), None),
@@ -150,6 +157,7 @@ STEPS = {
     "scripts": (scripts, unittest_counts),
     "autobahn": (autobahn, last_pair),
     "postgres": (postgres, cargo_counts),
+    "acme": (acme, last_pair),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
     "conformance-sse": (over("sse"), last_pair),
@@ -165,7 +173,7 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "conformance-client",
+    "test": [*FAST, "build", "autobahn", "postgres", "acme", "conformance-client",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
              "clients-python", "clients-go"],
 }
