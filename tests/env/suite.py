@@ -139,6 +139,12 @@ def postgres():
     return [PYTHON, "tests/env/postgres.py", *test]
 
 
+def nginx():
+    tools.program("nginx", "nginx")
+    python = tools.venv("clients-python", ROOT / "tests/clients/python/requirements.txt")
+    return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nginx"]
+
+
 def acme():
     import pebble
 
@@ -158,6 +164,7 @@ STEPS = {
     "autobahn": (autobahn, last_pair),
     "postgres": (postgres, cargo_counts),
     "acme": (acme, last_pair),
+    "nginx": (nginx, pytest_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
     "conformance-sse": (over("sse"), last_pair),
@@ -173,7 +180,7 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "acme", "conformance-client",
+    "test": [*FAST, "build", "autobahn", "postgres", "acme", "nginx", "conformance-client",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
              "clients-python", "clients-go"],
 }
