@@ -154,7 +154,8 @@ impl Endpoint {
             request.too_many_requests().await;
             return;
         }
-        if let Some(driver) = Box::pin(self.prepare(request)).await {
+        let prepared = Box::pin(self.prepare(request)).await;
+        if let Some(driver) = prepared {
             self.node.metrics.connections_accepted.inc();
             self.node.metrics.connections_inflight.inc();
             driver.run().await;
