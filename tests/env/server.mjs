@@ -19,11 +19,13 @@ export async function freePort() {
   return port;
 }
 
-/** Starts the server that GYRE_SERVER names (a command with {config}) with the SDKs' configuration. */
-export async function startServer() {
+/** Starts the server that GYRE_SERVER names (a command with {config}) with the SDKs' configuration; `more` takes the place of
+ * whole sections. */
+export async function startServer(more = {}) {
   const command = process.env.GYRE_SERVER;
   if (!command) throw new Error('GYRE_SERVER is not set: a command with {config}, e.g. "gyre -c {config}"');
   const config = JSON.parse(await readFile(new URL('./sdk.json', import.meta.url)));
+  Object.assign(config, more);
   config.http_server.port = await freePort();
   const directory = await mkdtemp(join(tmpdir(), 'gyre-sdk-'));
   const path = join(directory, 'config.json');
@@ -47,6 +49,8 @@ export async function startServer() {
 class Server {
   constructor(config, stop) {
     this.port = config.http_server.port;
+    // What is not for clients; never with TLS.
+    this.internalPort = config.http_server.internal_port ?? this.port;
     this.key = config.http_api.key;
     this.secret = config.client.token.hmac_secret_key;
     this.stop = stop;
@@ -55,7 +59,7 @@ class Server {
   async healthy() {
     const deadline = Date.now() + START_MS_MAX;
     while (Date.now() < deadline) {
-      const answer = await fetch(`http://127.0.0.1:${this.port}/health`).catch(() => null);
+      const answer = await fetch(`http://127.0.0.1:${this.internalPort}/health`).catch(() => null);
       if (answer?.status === 200) return;
       await new Promise((resolve) => setTimeout(resolve, POLL_MS));
     }
@@ -64,7 +68,7 @@ class Server {
 
   /** One call of the server API; throws unless it succeeds. */
   async api(method, body) {
-    const answer = await fetch(`http://127.0.0.1:${this.port}/api/${method}`, {
+    const answer = await fetch(`http://127.0.0.1:${this.internalPort}/api/${method}`, {
       method: 'POST',
       headers: { 'X-API-Key': this.key, 'Content-Type': 'application/json' },
       body: JSON.stringify(body),

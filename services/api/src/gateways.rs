@@ -112,6 +112,17 @@ impl Gateways {
         })
     }
 
+    /// Has every gateway read who is kept out. If one does not answer, it may still let them in.
+    pub(crate) fn follow_access(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let call = |mut client: Client| async move {
+                client.follow_access(gateway::FollowAccessRequest {}).await
+            };
+            self.all(COMMAND_WAIT_MAX, call).await.complete()?;
+            Ok(())
+        })
+    }
+
     /// Has a gateway go, by its id or name; if that is empty, nobody. How far every gateway is with
     /// that, and the names of those that do not answer.
     pub(crate) async fn drain(

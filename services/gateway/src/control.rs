@@ -197,6 +197,15 @@ impl GatewayService for Commands {
         Ok(Response::new(pb::EmulateResponse { found }))
     }
 
+    async fn follow_access(
+        &self,
+        _request: Request<pb::FollowAccessRequest>,
+    ) -> Result<Response<pb::FollowAccessResponse>, Status> {
+        let looked = self.node.access.look().await;
+        looked.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(pb::FollowAccessResponse {}))
+    }
+
     async fn info(
         &self,
         _request: Request<pb::InfoRequest>,

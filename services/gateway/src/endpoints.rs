@@ -6,7 +6,9 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use gyre_config::streams::ConnectCodeToHttp;
-use gyre_config::{ByteSize, ClientGrpc, Config, Millis, UniGrpc, UniWebSocket, WebSocket};
+use gyre_config::{
+    ByteSize, ClientGrpc, Config, Millis, UniGrpc, UniWebSocket, WebSocket, WebTransport,
+};
 use gyre_links::Directory;
 use gyre_protocol::Envelope;
 use gyre_runtime::listen::path;
@@ -25,6 +27,7 @@ use crate::transport::grpc::Padding;
 use crate::transport::http_stream::Framing;
 use crate::transport::websocket::Ways;
 use crate::websocket::{Compression, Settings};
+use crate::webtransport;
 
 /// Limit of a message where the option sets none. Unit: bytes. 4 MiB: what gRPC allows too.
 const MESSAGE_BYTES_MAX: usize = 4 * 1024 * 1024;
@@ -151,6 +154,25 @@ pub(crate) fn streams(config: &Config, shared: &Shared) -> Result<Streams, Build
         endpoints,
         limits: Limits {
             command_bytes_max: command_bytes_max.unwrap_or(MESSAGE_BYTES_MAX),
+            write_timeout: WRITE_TIMEOUT,
+        },
+    })
+}
+
+/// `webtransport`.
+pub(crate) fn webtransport(
+    options: &WebTransport,
+    shared: &Shared,
+) -> Result<webtransport::Endpoint, BuildError> {
+    Ok(webtransport::Endpoint {
+        node: Arc::clone(&shared.node),
+        admission: Arc::clone(&shared.admission),
+        path: path::parse(&options.handler_prefix)?,
+        limits: Limits {
+            command_bytes_max: options
+                .message_size_limit
+                .get()
+                .unwrap_or(MESSAGE_BYTES_MAX),
             write_timeout: WRITE_TIMEOUT,
         },
     })

@@ -3,7 +3,7 @@
 //! | module | what |
 //! |---|---|
 //! | `service`, `mount` | [`Gateway`]: build, serve, run |
-//! | `endpoint`, `streams`, `grpc` | a request becomes a connection |
+//! | `endpoint`, `streams`, `grpc`, `webtransport` | a request becomes a connection |
 //! | `opening` | what a connection is made of |
 //! | `transport` | how frames travel, one file each |
 //! | `emulation` | commands of clients whose transport only goes down |
@@ -14,6 +14,7 @@
 //! | `drain` | handing connections over to other gateways |
 //! | `revocation` | who is kept out |
 //! | `online` | when users were there |
+//! | `states` | which channels are in use |
 //! | `node` | what all connections have in common |
 //! | `mailbox`, `wheel`, `scratch` | what makes ten thousand of them cheap |
 //! | `websocket` | our own codec |
@@ -47,9 +48,11 @@ mod repair;
 mod revocation;
 pub mod scratch;
 mod service;
+mod states;
 mod streams;
 mod transport;
 pub mod websocket;
+mod webtransport;
 pub mod wheel;
 
 pub use control::Commands;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gyre_backend::Backends;
+use gyre_backend::{Backends, ChannelStates};
 use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
 use gyre_engines::Opened;
@@ -33,17 +33,20 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let backends = Backends::build(config, parts, sites.traces());
-    let (access, _channels) = open_store(config, parts).await?;
+    let backends = backends.map_err(Failure::bad_configuration)?;
+    let (access, channels) = open_store(config, parts).await?;
+    let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;
     let deps = Deps {
         directory: directory.map_err(Failure::bad_configuration)?,
         engine,
-        backends: backends.map_err(Failure::bad_configuration)?,
+        backends,
+        states: states.map_err(Failure::failed)?,
         delivery,
         policy,
-        exclusions: Arc::clone(access.view()),
+        access,
         statuses,
     };
-    let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
+    let mut gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let advertised = gateway.mount(config, &mut sites)?;
     sites.serve_operators(parts);
     gateway.announce(&advertised).await;

@@ -1,5 +1,6 @@
 use gyre_boot::Sites;
 use gyre_config::Config;
+use gyre_runtime::listen;
 use gyre_runtime::process::Failure;
 
 use crate::Gateway;
@@ -18,8 +19,9 @@ impl Gateway {
     /// # Errors
     ///
     /// The port for other processes would be open to everybody.
-    pub fn mount(&self, config: &Config, sites: &mut Sites) -> Result<String, Failure> {
+    pub fn mount(&mut self, config: &Config, sites: &mut Sites) -> Result<String, Failure> {
         self.mount_clients(config, sites);
+        self.mount_webtransport(config, sites)?;
         let reloader = self.reloader();
         sites.on_reload(Box::new(move |config| {
             let prepared = reloader.prepare(config)?;
@@ -56,5 +58,17 @@ impl Gateway {
             let stream = self.client_grpc(&config.client_grpc);
             sites.at(address).intercept(stream);
         }
+    }
+
+    fn mount_webtransport(&mut self, config: &Config, sites: &Sites) -> Result<(), Failure> {
+        let (Some(clients), true) = (sites.at.clients, config.webtransport.enabled) else {
+            return Ok(());
+        };
+        // The configuration was checked: there is TLS, and HTTP/3.
+        let Some(tls) = sites.tls(clients).cloned() else {
+            return Ok(());
+        };
+        let socket = listen::bind_udp(sites.bound(clients)).map_err(Failure::failed)?;
+        self.listen_webtransport(&config.webtransport, socket, tls)
     }
 }

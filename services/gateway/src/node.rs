@@ -6,7 +6,7 @@ use gyre_engine::Engine;
 use gyre_hub::Hub;
 use gyre_runtime::{Clock, Identity, Leaving, Tasks};
 use gyre_session::RefreshBy;
-use gyre_store::View;
+use gyre_store::Access;
 
 use crate::connections::Connections;
 use crate::drain::Progress;
@@ -15,6 +15,7 @@ use crate::handle::{Handle, Shared};
 use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::online::Online;
+use crate::states::States;
 use crate::wheel::Wheel;
 
 /// The hub of a gateway.
@@ -30,8 +31,10 @@ pub(crate) struct Node {
     pub(crate) backends: Backends,
     /// What a connection brings along for backends that brings along nothing.
     pub(crate) nothing: Arc<ClientContext>,
+    /// Who takes note of channels in use; `None`: nobody wants to know.
+    pub(crate) states: Option<States>,
     /// Who is kept out.
-    pub(crate) exclusions: Arc<View>,
+    pub(crate) access: Access,
     /// Who tells when users were there; `None`: nobody wants to know.
     pub(crate) online: Option<Online>,
     pub(crate) connections: Connections,

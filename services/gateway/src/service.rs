@@ -1,18 +1,21 @@
+use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use axum::Router;
 use gyre_auth::SetupError;
-use gyre_backend::Backends;
-use gyre_config::{ClientGrpc, Config, UniGrpc};
+use gyre_backend::{Backends, ChannelStates};
+use gyre_config::{ClientGrpc, Config, UniGrpc, WebTransport};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_rpc::{LinkKey, Locked};
+use gyre_runtime::process::Failure;
+use gyre_runtime::tls::Tls;
 use gyre_runtime::{Intercept, OnExit, Parts};
-use gyre_store::View;
+use gyre_store::Access;
 use gyre_telemetry::metrics::Error as RegisterError;
 use tokio::time::Instant;
 
@@ -29,7 +32,9 @@ use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::online::{self, Online};
 use crate::repair::{self, Repairs};
+use crate::states::States;
 use crate::websocket;
+use crate::webtransport::Listening;
 use crate::wheel::Wheel;
 
 /// Pause before the registry is asked again. One second: an engine that is down says so in its log.
@@ -46,8 +51,10 @@ pub struct Deps {
     pub policy: Arc<Policy>,
     /// Whom connections ask.
     pub backends: Backends,
+    /// Who takes note of channels in use; `None`: nobody wants to know.
+    pub states: Option<ChannelStates>,
     /// Who is kept out.
-    pub exclusions: Arc<View>,
+    pub access: Access,
     /// When users were last there; `None`: that is not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
     /// The other gateways: those that clients' commands may be meant for.
@@ -82,6 +89,7 @@ pub struct Gateway {
     pace: Option<Pace>,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
+    webtransport: Option<Listening>,
 }
 
 impl std::fmt::Debug for Gateway {
@@ -120,7 +128,8 @@ impl Gateway {
             engine: deps.engine,
             backends: deps.backends,
             nothing: Arc::default(),
-            exclusions: deps.exclusions,
+            states: deps.states.map(States::new),
+            access: deps.access,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),
             sessions: Sessions::default(),
@@ -145,6 +154,7 @@ impl Gateway {
             shared,
             intercepts,
             router,
+            webtransport: None,
         })
     }
 
@@ -164,6 +174,21 @@ impl Gateway {
     #[must_use]
     pub fn client_grpc(&self, options: &ClientGrpc) -> Arc<dyn Intercept> {
         Arc::new(endpoints::client_grpc(options, &self.shared))
+    }
+
+    /// Has WebTransport served on a socket, with the certificates of the port for clients. Has to be
+    /// called within a tokio runtime.
+    pub(crate) fn listen_webtransport(
+        &mut self,
+        options: &WebTransport,
+        socket: UdpSocket,
+        tls: Tls,
+    ) -> Result<(), Failure> {
+        let endpoint = endpoints::webtransport(options, &self.shared);
+        let endpoint = endpoint.map_err(Failure::bad_configuration)?;
+        let listening = endpoint.listen(socket, tls).map_err(Failure::failed)?;
+        self.webtransport = Some(listening);
+        Ok(())
     }
 
     /// What clients ask beside their connections.
@@ -236,6 +261,10 @@ impl Gateway {
         let hold = parts.leaving.hold();
         let paced = drain::run(Arc::clone(&node), self.shared.admission, hold, self.pace);
         parts.tasks.spawn("handing over", OnExit::Ignore, paced);
+        if let Some(webtransport) = self.webtransport {
+            let serving = webtransport.run();
+            parts.tasks.spawn("accept", OnExit::Drain, serving);
+        }
         let drain = parts.tasks.drain().clone();
         parts.tasks.spawn("gateway", OnExit::Ignore, async move {
             drain.draining().await;

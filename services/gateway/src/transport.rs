@@ -6,6 +6,7 @@ mod outbox;
 mod outlet;
 pub(crate) mod positions;
 pub(crate) mod websocket;
+pub(crate) mod webtransport;
 
 use std::io;
 use std::task::{Context, Poll};

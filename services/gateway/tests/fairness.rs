@@ -15,6 +15,7 @@ use gyre_gateway::{Deps, Gateway};
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::{Identity, Listeners, Parts};
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -83,7 +84,8 @@ fn serve() -> (SocketAddr, Parts) {
         delivery,
         policy: Arc::new(policy),
         backends: Backends::build(&config, &parts, None).unwrap(),
-        exclusions: Arc::default(),
+        states: None,
+        access: Access::in_memory(&parts.clock).0,
         statuses: None,
         directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };

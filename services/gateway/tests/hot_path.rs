@@ -28,6 +28,7 @@ use gyre_runtime::{Identity, Listeners, Parts};
 use gyre_session::{
     Completion, Effect, Grants, HistoryPart, Session, Settings, Subscribed, Transport,
 };
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 use gyre_types::{ChannelName, ClientId, Epoch, HubSlot, Now, Position};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -172,7 +173,8 @@ fn serve(dialect: Dialect) -> Served {
         delivery: Arc::clone(&delivery),
         policy: policy(&config),
         backends: Backends::build(&config, &parts, None).unwrap(),
-        exclusions: Arc::default(),
+        states: None,
+        access: Access::in_memory(&parts.clock).0,
         statuses: None,
         directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };

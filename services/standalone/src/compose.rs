@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use gyre_api::Api;
-use gyre_backend::Backends;
+use gyre_backend::{Backends, ChannelStates};
 use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
 use gyre_engines::Opened;
@@ -24,19 +24,21 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
-    let (access, _channels) = open_store(config, parts).await?;
+    let (access, channels) = open_store(config, parts).await?;
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
+    let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,
         policy: Arc::clone(&policy),
         backends,
-        exclusions: Arc::clone(access.view()),
+        states: states.map_err(Failure::failed)?,
+        access: access.clone(),
         statuses: statuses.clone(),
         directory: directory.clone(),
     };
-    let gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
+    let mut gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let own = gyre_rpc::local(gateway.server());
     let deps = gyre_api::Deps {
         engine,

@@ -6,13 +6,13 @@ use gyre_config::Proxy as Options;
 use gyre_runtime::Parts;
 use gyre_telemetry::Traces;
 
-use crate::build;
 use crate::context::Forwarded;
 use crate::error::BuildError;
-use crate::event::Event;
-use crate::metrics::Metrics;
+use crate::messages::event::Event;
 use crate::observe::Reports;
+use crate::observe::metrics::Metrics;
 use crate::proxy::Proxy;
+use crate::proxy::build;
 
 /// Name of the proxy of an event that has no name of its own.
 const DEFAULT: &str = "default";
@@ -34,7 +34,7 @@ struct Shared {
 
 impl Backends {
     /// Makes the clients of all backends. Nothing is called yet. Has to be called within a tokio
-    /// runtime. Calls are traced where `traces` are given.
+    /// runtime. Calls are traced by `traces`, if option `opentelemetry.proxy` wants it.
     ///
     /// # Errors
     ///
@@ -46,7 +46,7 @@ impl Backends {
     ) -> Result<Self, BuildError> {
         let reports = Reports {
             metrics: Arc::new(Metrics::new(&parts.registry)?),
-            traces,
+            traces: traces.filter(|_| config.opentelemetry.proxy),
         };
         let mut forwarded = Forwarded::default();
         let mut build = |name: &str, path: &str, options: &Options| {

@@ -9,30 +9,21 @@
 
 #![forbid(unsafe_code)]
 
-mod answer;
 mod backends;
-mod build;
-mod call;
 mod context;
 mod error;
-mod event;
-mod exchange;
 mod guard;
-mod metrics;
-mod notify;
+mod messages;
 mod observe;
-mod payload;
 mod proxy;
-mod signature;
 mod states;
-mod stream;
 mod wire;
 
-pub use answer::Answer;
 pub use backends::Backends;
 pub use context::{ClientContext, Forwarded};
 pub use error::{BuildError, CallError};
-pub use event::Event;
+pub use messages::answer::Answer;
+pub use messages::event::Event;
 pub use proxy::Proxy;
+pub use proxy::stream::{Direction, Opened, Publisher, StreamAnswer, StreamOver, Subscription};
 pub use states::{ChannelStates, StateTasks, StatesError};
-pub use stream::{Direction, Opened, Publisher, StreamAnswer, StreamOver, Subscription};

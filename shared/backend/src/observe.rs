@@ -1,5 +1,7 @@
 //! What is told of a call: metrics, a line in the log, a span.
 
+pub(crate) mod metrics;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -9,10 +11,10 @@ use gyre_telemetry::traces::Call;
 use http::HeaderMap;
 use tokio::time::Instant;
 
+use self::metrics::{Metrics, ProxyMetrics};
 use crate::context::ClientContext;
 use crate::error::CallError;
-use crate::event::Event;
-use crate::metrics::{Metrics, ProxyMetrics};
+use crate::messages::event::Event;
 
 /// Lines about failures that one proxy writes at most: one in this time. Unit: milliseconds.
 ///
@@ -82,7 +84,7 @@ impl Observer {
         let took = started.elapsed();
         metrics.ended(took, outcome.is_ok());
         match &outcome {
-            Ok(_) => tracing::debug!(%event, proxy = &*self.name, ?took, "backend answered"),
+            Ok(_) => tracing::trace!(%event, proxy = &*self.name, ?took, "backend answered"),
             Err(error) => self.failed(event, took, error),
         }
         outcome

@@ -1,19 +1,25 @@
+mod call;
+mod notify;
+
+pub(crate) mod build;
+pub(crate) mod stream;
+
 use std::fmt;
 
 use gyre_proto::proxy as pb;
 use gyre_runtime::Clock;
 
-use crate::answer::Answer;
+use self::notify::Misses;
 use crate::context::ClientContext;
 use crate::error::CallError;
 use crate::guard::Guard;
-use crate::notify::Misses;
+use crate::messages::answer::Answer;
+use crate::messages::payload::Form;
 use crate::observe::Observer;
-use crate::payload::Form;
-use crate::signature::Signer;
 use crate::wire::grpc::Grpc;
 use crate::wire::headers::Headers;
 use crate::wire::http::Http;
+use crate::wire::signature::Signer;
 
 /// What carries requests.
 #[derive(Debug)]
@@ -133,7 +139,7 @@ impl Proxy {
         self.ask(request, client).await
     }
 
-    /// Asks whether a subscription may go on. Without a result it may, and expires no more.
+    /// Asks whether a subscription may go on. Without a result it may not.
     ///
     /// # Errors
     ///

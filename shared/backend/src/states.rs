@@ -25,7 +25,7 @@ use self::recorder::Recorder;
 use self::table::Table;
 use self::teller::Teller;
 use crate::backends::Backends;
-use crate::event::Event;
+use crate::messages::event::Event;
 
 /// How long channels that were in use before a restart wait for their subscribers. 30 s: what clients
 /// take at most to come back.
@@ -33,6 +33,9 @@ const RETURN_TIME: Duration = Duration::from_secs(30);
 
 /// Channels read at once at start. 1000: a statement of some milliseconds.
 const PAGE_LEN: u32 = 1000;
+
+/// The one partition that there is within a process.
+const PARTITION: &str = "0";
 
 /// Why channel states cannot be told.
 #[derive(Debug, thiserror::Error)]
@@ -100,14 +103,18 @@ impl ChannelStates {
             "channel_state_events_waiting",
             "Changes of channels that the application backend was not told yet.",
         )?;
-        let woken: Vec<Arc<Notify>> = Vec::new();
+        let lag = parts.registry.gauge_by(
+            "channel_state_events_queue_consuming_lag_milliseconds",
+            "How old the oldest change of a channel is that the application backend is told now.",
+            &["name", "partition"],
+        )?;
         let mut tasks = StateTasks {
             recorder: Recorder {
                 shared: Arc::clone(&states.shared),
                 outbox: Arc::clone(&outbox),
                 waiting_max: u64::try_from(options.queue_size).unwrap_or(u64::MAX),
                 waiting,
-                woken,
+                woken: Vec::new(),
             },
             tellers: Vec::new(),
         };
@@ -119,15 +126,47 @@ impl ChannelStates {
                 outbox: Arc::clone(&outbox),
                 batch_len: options.batch_size,
                 waiting: tasks.recorder.waiting.clone(),
+                lag: lag.with_label_values(&[proxy.name(), PARTITION]),
+                clock: parts.clock.clone(),
                 woken,
             });
         }
         Ok((states, tasks))
     }
 
+    /// The same for a configuration some of whose namespaces want it, running already; `None`: none does.
+    ///
+    /// # Errors
+    ///
+    /// [`StatesError`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn run_if_wanted(
+        config: &Config,
+        backends: &Backends,
+        outbox: Arc<dyn ChannelOutbox>,
+        parts: &Parts,
+    ) -> Result<Option<Self>, StatesError> {
+        let channel = &config.channel;
+        let mut namespaces = channel.namespaces.iter().map(|space| &space.options);
+        let is_wanted = channel.without_namespace.state_proxy_enabled
+            || namespaces.any(|options| options.state_proxy_enabled);
+        if !is_wanted {
+            return Ok(None);
+        }
+        let (states, tasks) = Self::open(config, backends, outbox, parts).await?;
+        tasks.run(parts);
+        Ok(Some(states))
+    }
+
     /// A channel got its first subscriber. `proxy` is the name of the proxy that its namespace says
-    /// (`state_proxy_name`).
+    /// (`state_proxy_name`). A name with a zero byte, which PostgreSQL does not keep, is not told.
     pub fn occupied(&self, channel: &str, proxy: &str) {
+        if channel.contains('\0') {
+            return;
+        }
         let is_new = self.shared.table.lock().occupied(channel, proxy);
         if is_new {
             self.shared.changed.notify_one();

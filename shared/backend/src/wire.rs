@@ -4,3 +4,4 @@ pub(crate) mod connector;
 pub(crate) mod grpc;
 pub(crate) mod headers;
 pub(crate) mod http;
+pub(crate) mod signature;

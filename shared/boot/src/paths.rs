@@ -38,11 +38,11 @@ pub struct Paths {
     pub swagger: String,
 }
 
-/// The paths of this configuration, none of which is wanted twice.
-pub(crate) fn check(config: &Config) -> Result<Paths, Clash> {
+/// Name, whether it is on, and prefix of each endpoint that has a path.
+fn candidates(config: &Config) -> Vec<(&'static str, bool, &str)> {
     let (api, health) = (&config.http_api, &config.health);
     let (websocket, prometheus) = (&config.websocket, &config.prometheus);
-    let candidates = [
+    vec![
         ("websocket", !websocket.disabled, &*websocket.handler_prefix),
         (
             "http_stream",
@@ -70,6 +70,11 @@ pub(crate) fn check(config: &Config) -> Result<Paths, Clash> {
             config.uni_http_stream.enabled,
             &*config.uni_http_stream.handler_prefix,
         ),
+        (
+            "webtransport",
+            config.webtransport.enabled,
+            &*config.webtransport.handler_prefix,
+        ),
         ("init", config.init.enabled, &*config.init.handler_prefix),
         ("http_api", !api.disabled, &*api.handler_prefix),
         ("readiness", health.enabled, READY),
@@ -84,9 +89,13 @@ pub(crate) fn check(config: &Config) -> Result<Paths, Clash> {
             config.swagger.enabled,
             &*config.swagger.handler_prefix,
         ),
-    ];
+    ]
+}
+
+/// The paths of this configuration, none of which is wanted twice.
+pub(crate) fn check(config: &Config) -> Result<Paths, Clash> {
     let mut taken: Vec<(&'static str, String)> = Vec::new();
-    for (option, is_on, prefix) in candidates {
+    for (option, is_on, prefix) in candidates(config) {
         let path = parse(prefix).map_err(|reason| Clash::Bad { option, reason })?;
         let other = taken.iter().find(|(_, other)| is_on && *other == path);
         if let Some((other, _)) = other {
@@ -102,8 +111,8 @@ pub(crate) fn check(config: &Config) -> Result<Paths, Clash> {
     }
     let path = |prefix| parse(prefix).unwrap_or_default();
     Ok(Paths {
-        health: path(&health.handler_prefix),
-        prometheus: path(&prometheus.handler_prefix),
+        health: path(&config.health.handler_prefix),
+        prometheus: path(&config.prometheus.handler_prefix),
         swagger: path(&config.swagger.handler_prefix),
     })
 }

@@ -103,6 +103,12 @@ impl Sites {
         self.listeners.at(address)
     }
 
+    /// The TLS of an address, if it has any.
+    #[must_use]
+    pub fn tls(&self, address: SocketAddr) -> Option<&Tls> {
+        self.tls.get(&address)
+    }
+
     /// The address as bound: port 0 is a number there.
     #[must_use]
     pub fn bound(&self, address: SocketAddr) -> SocketAddr {

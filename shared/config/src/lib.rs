@@ -41,7 +41,7 @@ pub use sections::rpc::Rpc;
 pub use sections::storage::Storage;
 pub use sections::transports::grpc::{ClientGrpc, UniGrpc};
 pub use sections::transports::streams::{
-    Emulation, HttpStream, Init, Sse, UniHttpStream, UniSse, UniWebSocket,
+    Emulation, HttpStream, Init, Sse, UniHttpStream, UniSse, UniWebSocket, WebTransport,
 };
 pub use sections::transports::websocket::WebSocket;
 pub use sections::transports::{streams, websocket};
@@ -89,6 +89,8 @@ options! {
         uni_sse: UniSse;
         /// Unidirectional HTTP streaming.
         uni_http_stream: UniHttpStream;
+        /// WebTransport.
+        webtransport: WebTransport;
         /// Unidirectional gRPC stream.
         uni_grpc: UniGrpc;
         /// Bidirectional gRPC stream.

@@ -102,7 +102,8 @@ impl<I: Inlet> RedisBroker<I> {
         let draft = self.draft(channel, publish.publication, &entry, publish.options);
         let args = |command: &mut Cmd, facts: &Facts| draft.add_args(command, facts);
         let (value, live) = self.link.call(&draft.request(&self.link, &args)).await?;
-        let published = read_published(value)?;
+        let (published, number) = read_published(value)?;
+        self.bus.arrived(draft.place, number).await;
         match (self.link.options().wait, live) {
             (Some(wait), Some(live)) if published.position.is_some() => {
                 self.wait(wait, live).await?;
@@ -169,10 +170,15 @@ impl<I: Inlet> RedisBroker<I> {
             .map(|(draft, args)| draft.request(&self.link, args))
             .collect();
         let results = self.link.call_many(&requests).await;
-        results
-            .into_iter()
-            .map(|result| result.and_then(read_published))
-            .collect()
+        let mut published = Vec::with_capacity(results.len());
+        for (result, draft) in results.into_iter().zip(&drafts) {
+            let read = result.and_then(read_published);
+            if let Ok((_, number)) = read {
+                self.bus.arrived(draft.place, number).await;
+            }
+            published.push(read.map(|(published, _)| published));
+        }
+        published
     }
 
     /// Tells a channel what is not a publication.
@@ -201,7 +207,10 @@ impl<I: Inlet> RedisBroker<I> {
             args: &args,
             repeat: Repeat::Never,
         };
-        self.link.call(&request).await.map(drop)
+        let (value, _) = self.link.call(&request).await?;
+        let (_, number) = read_published(value)?;
+        self.bus.arrived(place, number).await;
+        Ok(())
     }
 
     async fn read(&self, channel: &ChannelName, query: HistoryQuery<'_>) -> HistoryRead {
@@ -468,9 +477,11 @@ fn stream_keys(link: &Link, place: Place, channel: &ChannelName) -> Vec<String> 
     ]
 }
 
-fn read_published(value: Value) -> Result<Published, Error> {
-    let (outcome, position): (i64, Vec<u8>) = redis::from_redis_value(value).map_err(|_| odd())?;
-    Ok(Published {
+/// What a publish came to, and the number of its message; 0 if there was none.
+fn read_published(value: Value) -> Result<(Published, u64), Error> {
+    let (outcome, position, number): (i64, Vec<u8>, u64) =
+        redis::from_redis_value(value).map_err(|_| odd())?;
+    let published = Published {
         position: wire::read_position(&position)?,
         suppressed: match outcome {
             0 => None,
@@ -478,7 +489,8 @@ fn read_published(value: Value) -> Result<Published, Error> {
             2 => Some(Suppressed::Version),
             _ => return Err(odd()),
         },
-    })
+    };
+    Ok((published, number))
 }
 
 /// What was read; the inner error if the epoch is another.

@@ -13,6 +13,7 @@ mod lines;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use gyre_engine::{Error, Inlet};
@@ -24,6 +25,10 @@ use tokio::time::timeout;
 use crate::layout::Place;
 use crate::link::{Address, Link};
 use lines::Lines;
+
+/// Longest wait of a publisher for its own message to arrive. It is on the way when it is
+/// acknowledged.
+const ARRIVAL_PATIENCE: Duration = Duration::from_millis(50);
 
 /// Everything that this process receives.
 pub(crate) struct Bus<I> {
@@ -75,6 +80,18 @@ impl<I: Inlet> Bus<I> {
         Err(Error::Unavailable {
             reason: "redis does not confirm the subscription".to_owned(),
         })
+    }
+
+    /// Waits, for a moment at most, until this process has handed over the message with this number, if
+    /// it has subscribers for it: what is done after a publish was acknowledged comes after it here.
+    pub(crate) async fn arrived(&self, place: Place, number: u64) {
+        let arrival = self
+            .partition(place)
+            .and_then(|partition| partition.lock().arrival(place.bus, number));
+        if let Some(arrival) = arrival {
+            // In vain when the connection is lost; its subscribers are told then.
+            let _ = timeout(ARRIVAL_PATIENCE, arrival).await;
+        }
     }
 
     /// One subscriber of this process less in a channel.

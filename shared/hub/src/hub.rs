@@ -30,6 +30,8 @@ pub struct Joined {
     pub slot: HubSlot,
     /// The name as the table holds it, so that all subscribers share one text.
     pub channel: ChannelName,
+    /// Whether nobody of this node wanted the channel before.
+    pub is_first: bool,
 }
 
 /// Result of [`Hub::unsubscribe`].
@@ -103,15 +105,15 @@ impl<S> Hub<S> {
             wants,
         };
         let mut shard = self.shard(channel).write();
-        let (name, subscribers) = match shard.entry_ref(channel.as_str()) {
+        let (name, subscribers, is_first) = match shard.entry_ref(channel.as_str()) {
             EntryRef::Occupied(occupied) => {
                 let name = occupied.key().clone();
-                (name, occupied.into_mut())
+                (name, occupied.into_mut(), false)
             }
             EntryRef::Vacant(vacant) => {
                 self.channels.fetch_add(1, Ordering::Relaxed);
                 let subscribers = vacant.insert_with_key(channel.clone(), Channel::new());
-                (channel.clone(), subscribers)
+                (channel.clone(), subscribers, true)
             }
         };
         let slot = subscribers.insert(entry);
@@ -119,6 +121,7 @@ impl<S> Hub<S> {
         Joined {
             slot,
             channel: name,
+            is_first,
         }
     }
 

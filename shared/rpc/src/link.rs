@@ -44,9 +44,9 @@ mod tests {
         use gyre_proto::gateway::{
             ChannelsRequest, ChannelsResponse, ConnectionsRequest, ConnectionsResponse,
             DisconnectRequest, DisconnectResponse, DrainRequest, DrainResponse, EmulateRequest,
-            EmulateResponse, InfoRequest, InfoResponse, RefreshRequest, RefreshResponse,
-            RevokeRequest, RevokeResponse, SubscribeRequest, SubscribeResponse, UnsubscribeRequest,
-            UnsubscribeResponse,
+            EmulateResponse, FollowAccessRequest, FollowAccessResponse, InfoRequest, InfoResponse,
+            RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse, SubscribeRequest,
+            SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
         };
         use tonic::{Request, Response, Result, Status};
 
@@ -74,6 +74,13 @@ mod tests {
                 &self,
                 _request: Request<EmulateRequest>,
             ) -> Result<Response<EmulateResponse>> {
+                Err(Status::unimplemented("fake"))
+            }
+
+            async fn follow_access(
+                &self,
+                _request: Request<FollowAccessRequest>,
+            ) -> Result<Response<FollowAccessResponse>> {
                 Err(Status::unimplemented("fake"))
             }
 

@@ -30,7 +30,8 @@ use gyre_telemetry::Registry;
 pub use head::Head;
 pub use responder::Responder;
 pub use site::{Intercept, Site, Taken};
-pub use stream::{Duplex, Stream};
+pub use socket::bind_udp;
+pub use stream::{Duplex, Stream, poll_read_out};
 
 use crate::{OnExit, Parts};
 use metrics::Metrics;

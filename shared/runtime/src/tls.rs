@@ -176,8 +176,9 @@ impl Tls {
         }
     }
 
-    /// What new connections are served with.
-    pub(crate) fn current(&self) -> Arc<ServerConfig> {
+    /// What new connections are served with; another value once certificates have changed.
+    #[must_use]
+    pub fn current(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.shared.state.lock().config)
     }
 }

@@ -1,5 +1,7 @@
 //! Commands of the server API to one connection.
 
+pub(crate) mod revoke;
+
 use bytes::Bytes;
 use gyre_policy::{Override, Source};
 use gyre_protocol::PushBody;
@@ -8,15 +10,15 @@ use gyre_protocol::messages::{RefreshPush, SubscribePush, SubscribeRequest};
 use gyre_types::{ChannelName, Now, SubscriptionId, UnixSeconds, limits};
 
 use crate::commands::connect::{advertised, capped, set_expiry};
-use crate::commands::open::Plan;
 use crate::commands::refresh::replace_info;
 use crate::commands::subscribe;
+use crate::control::revoke::Void;
 use crate::effect::{RefreshBy, Refusal, Terms};
-use crate::ending::End;
-use crate::opening::Origin;
-use crate::revoke::{self, Void};
 use crate::session::Session;
 use crate::subscription::Subscription;
+use crate::subscription::ending::End;
+use crate::subscription::open::Plan;
+use crate::subscription::opening::Origin;
 
 /// What the server API asks of a connection. Each is reported by
 /// [`Effect::Controlled`](crate::Effect::Controlled) when it is done.

@@ -1,5 +1,7 @@
 //! Who a client is.
 
+pub(crate) mod describe;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,8 +9,8 @@ use gyre_policy::Capabilities;
 use gyre_protocol::messages::ClientInfo;
 use gyre_types::{ClientId, UnixMillis, UnixSeconds, UserId};
 
-use crate::describe::App;
 use crate::effect::{RefreshBy, TokenMark};
+use crate::identity::describe::App;
 
 /// Who the client is.
 #[derive(Debug)]

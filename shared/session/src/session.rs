@@ -1,5 +1,9 @@
 //! The state of one connection, its inputs and its outputs.
 
+pub(crate) mod liveness;
+mod one_way;
+pub(crate) mod phase;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 
@@ -13,21 +17,22 @@ use gyre_types::{ClientId, Now, SubscriptionId, Ticket, Uptime, UserId, limits};
 use smallvec::SmallVec;
 
 use crate::commands::{
-    connect, entered, history, presence, publish, refresh, rpc, sub_refresh, subscribe, unsubscribe,
+    connect, history, presence, publish, refresh, rpc, sub_refresh, subscribe, unsubscribe,
 };
 use crate::control::{self, Control};
 use crate::effect::{Completion, Effect, RefreshBy};
-use crate::ending::{Closing, End};
 use crate::identity::Identity;
-use crate::liveness::Liveness;
 use crate::message::Message;
 use crate::observe::{Method, Observation};
-use crate::opening::Asked;
-use crate::phase::{Connecting, Phase};
+use crate::session::liveness::Liveness;
+use crate::session::phase::{Connecting, Phase};
 use crate::settings::Settings;
-use crate::table::Table;
+use crate::subscription::ending::{Closing, End};
+use crate::subscription::entered;
+use crate::subscription::opening::Asked;
+use crate::subscription::table::Table;
+use crate::subscription::watch::Watch;
 use crate::transport::{Names, Transport};
-use crate::watch::Watch;
 
 /// One client connection's protocol state. See the crate's documentation for the order of calls.
 #[derive(Debug)]

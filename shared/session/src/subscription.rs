@@ -1,3 +1,12 @@
+mod delivery;
+pub(crate) mod ending;
+pub(crate) mod entered;
+pub(crate) mod open;
+pub(crate) mod opening;
+pub(crate) mod recovery;
+pub(crate) mod table;
+pub(crate) mod watch;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -7,8 +16,8 @@ use gyre_protocol::prepared::{Form, Prepared};
 use gyre_types::{ChannelName, Epoch, HubSlot, Position, UnixSeconds, Uptime};
 
 use crate::effect::{RefreshBy, TokenMark};
-use crate::ending::End;
-use crate::opening::Opening;
+use crate::subscription::ending::End;
+use crate::subscription::opening::Opening;
 
 /// One subscription of one session: its position, its options, and where it is in its life.
 #[derive(Debug)]

@@ -5,8 +5,8 @@
 //! connection looks, so that connecting costs no query. And what became of channels that the
 //! application was not told yet ([`ChannelOutbox`]).
 //!
-//! What a newcomer would get wrong: a view knows of the changes of its own process only. Changes by
-//! other processes are read at start.
+//! What a newcomer would get wrong: a view has the changes of its own process at once, and those of others
+//! that share the database within a second, or when [`Access::look`] is called.
 
 #![forbid(unsafe_code)]
 
@@ -28,7 +28,7 @@ pub use exclusion::{BadSubject, Change, Exclusion, Key, Kind, TEXT_BYTES_MAX};
 pub use open::{OpenError, Store, open};
 pub use outbox::{ChannelOutbox, ChannelState, InUse, MemoryOutbox, StateEvent, Transition};
 pub use repository::Exclusions;
-pub use sql::{Postgres, SqlError, Sqlite};
+pub use sql::{Postgres, REMOVED_SECS, SqlError, Sqlite};
 pub use view::{ENTRIES_MAX, View};
 
 /// A boxed future: repositories are held as `dyn`.

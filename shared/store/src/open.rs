@@ -5,7 +5,7 @@ use gyre_config::Config;
 use gyre_config::access::StorageType;
 use gyre_runtime::Clock;
 
-use crate::access::{Access, Door, Keeper, LoadError, door, load};
+use crate::access::{self, Access, Door, Followed, Keeper, LoadError, door, load};
 use crate::exclusion::Kind;
 use crate::outbox::{ChannelOutbox, MemoryOutbox};
 use crate::repository::Exclusions;
@@ -108,10 +108,15 @@ impl Opening<'_> {
         let storage = storage_type(self.config, kind);
         let place = place(self.config, storage, kind.section())?;
         let database = self.database(place).await?;
-        if let Some(database) = &database {
-            load(&self.view, &*database.exclusions, kind, self.clock).await?;
+        let exclusions = database.map(|database| database.exclusions);
+        let mut followed = None;
+        if let Some(exclusions) = &exclusions {
+            followed = access::followed(&**exclusions, self.clock)
+                .await
+                .map_err(LoadError::from)?;
+            load(&self.view, &**exclusions, kind, self.clock).await?;
         }
-        let door = self.door_of(place, database);
+        let door = self.door_of(place, kind, exclusions, followed);
         let is_chosen = storage != StorageType::Embedded;
         Ok(match place {
             Place::Memory if !is_chosen => door.by_default(),
@@ -142,13 +147,21 @@ impl Opening<'_> {
     }
 
     /// The door of a place, made once: a keeper without a door ends, and with it the process.
-    fn door_of(&mut self, place: Place, database: Option<Database>) -> Door {
-        let mut known = self.doors.iter();
-        if let Some((_, known)) = known.find(|(at, _)| *at == place) {
-            return known.clone();
+    fn door_of(
+        &mut self,
+        place: Place,
+        kind: Kind,
+        exclusions: Option<Arc<dyn Exclusions>>,
+        followed: Option<Followed>,
+    ) -> Door {
+        let mut known = self.doors.iter().zip(&mut self.keepers);
+        if let Some(((_, door), keeper)) = known.find(|((at, _), _)| *at == place) {
+            // What the first kind has read up to is behind what this one has: it is read twice.
+            keeper.kinds.push(kind);
+            return door.clone();
         }
-        let exclusions = database.map(|database| database.exclusions);
-        let (door, keeper) = door(exclusions, &self.view, self.clock);
+        let (door, mut keeper) = door(exclusions, followed, &self.view, self.clock);
+        keeper.kinds.push(kind);
         self.keepers.push(keeper);
         self.doors.push((place, door.clone()));
         door

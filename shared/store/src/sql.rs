@@ -10,6 +10,7 @@ use std::path::PathBuf;
 
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
+pub use self::statements::REMOVED_SECS;
 
 /// Why a database did not do it.
 #[derive(Debug, thiserror::Error)]

@@ -13,9 +13,9 @@ use gyre_proto::gateway::gateway_service_server::GatewayService;
 use gyre_proto::gateway::{
     Channel, ChannelsRequest, ChannelsResponse, Connection, ConnectionsRequest,
     ConnectionsResponse, DisconnectRequest, DisconnectResponse, DrainRequest, DrainResponse,
-    EmulateRequest, EmulateResponse, InfoRequest, InfoResponse, RefreshRequest, RefreshResponse,
-    RevokeRequest, RevokeResponse, SubscribeRequest, SubscribeResponse, UnsubscribeRequest,
-    UnsubscribeResponse,
+    EmulateRequest, EmulateResponse, FollowAccessRequest, FollowAccessResponse, InfoRequest,
+    InfoResponse, RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse, SubscribeRequest,
+    SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
 };
 use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_types::{ChannelName, ClientId, Epoch, Position};
@@ -377,6 +377,13 @@ macro_rules! commands {
                 let matched = self.command(&command.command_id.clone(), command)?;
                 Ok(Response::new($response { matched }))
             })*
+
+            async fn follow_access(
+                &self,
+                _request: Request<FollowAccessRequest>,
+            ) -> Result<Response<FollowAccessResponse>, Status> {
+                Ok(Response::new(FollowAccessResponse {}))
+            }
 
             async fn emulate(
                 &self,

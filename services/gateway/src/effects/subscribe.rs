@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use gyre_backend::{Event, Proxy};
 use gyre_engine::{HistoryQuery, Order};
-use gyre_hub::Wants;
+use gyre_hub::{Left, Wants};
 use gyre_policy::{Right, Rights};
 use gyre_proto::proxy as pb;
 use gyre_session::{
@@ -15,6 +15,7 @@ use super::ask::{Asking, NOBODY, end_of, filter_of, override_of, result};
 use super::failure;
 use crate::handle::{Handle, Shared};
 use crate::node::Node;
+use crate::states;
 
 /// Asks whether a client may subscribe.
 pub(super) async fn ask(asking: &Asking, ask: AskSubscribe) -> Completion {
@@ -77,30 +78,39 @@ pub(super) async fn enter(node: &Node, handle: &Arc<Handle>, effect: Subscribe) 
     let joined = node
         .hub
         .subscribe(&effect.channel, effect.id, subscriber, wants);
-    let outcome = enter_engine(node, handle, &effect).await;
-    match outcome {
+    let entered = enter_engine(node, handle, &effect).await;
+    let mut has_changed = joined.is_first;
+    let outcome = match entered {
         Ok(history) => {
             node.metrics.actions.add_subscription.inc();
             if let Some(history) = &history {
                 node.hub.note_top(&effect.channel, history.top.offset);
             }
-            Completion::Subscribed(Ok(Box::new(Subscribed {
+            Ok(Box::new(Subscribed {
                 channel: joined.channel,
                 slot: joined.slot,
                 history,
-            })))
+            }))
         }
         Err(failure) => {
-            node.hub
+            let left = node
+                .hub
                 .unsubscribe(&effect.channel, joined.slot, effect.id);
-            Completion::Subscribed(Err(failure))
+            has_changed |= left == Left::Last;
+            Err(failure)
         }
+    };
+    if has_changed {
+        states::look(node, &effect.channel);
     }
+    Completion::Subscribed(outcome)
 }
 
 pub(super) async fn leave(node: &Node, handle: &Arc<Handle>, effect: Unsubscribe) -> Completion {
     let channel = &effect.channel;
-    node.hub.unsubscribe(channel, effect.slot, effect.id);
+    if node.hub.unsubscribe(channel, effect.slot, effect.id) == Left::Last {
+        states::look(node, channel);
+    }
     node.engine.broker.unsubscribe(channel);
     node.metrics.actions.remove_subscription.inc();
     let mut outcome = Ok(());

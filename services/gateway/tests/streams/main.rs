@@ -15,6 +15,7 @@ use gyre_gateway::{Delivery, Deps, Gateway};
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::{Identity, Listeners, Parts};
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 
 /// A gateway on the memory engine, with all of its transports on one free port.
@@ -36,9 +37,10 @@ impl Served {
             directory: Directory::open(&config.links, &engine.registry).unwrap(),
             engine,
             backends: Backends::build(config, &parts, None).unwrap(),
+            states: None,
             delivery: Arc::clone(&delivery),
             policy: Arc::new(policy),
-            exclusions: Arc::default(),
+            access: Access::in_memory(&parts.clock).0,
             statuses: None,
         };
         let gateway = Gateway::build(config, deps, &parts).unwrap();

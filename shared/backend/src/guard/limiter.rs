@@ -68,7 +68,7 @@ impl<'a> Place<'a> {
         waiting
             .fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more)
             .is_ok()
-            .then_some(Self { waiting })
+            .then(|| Self { waiting })
     }
 }
 
@@ -100,6 +100,8 @@ mod tests {
         assert!(second.as_mut().now_or_never().is_none(), "it waits");
         let third = limiter.turn().now_or_never().unwrap();
         assert!(matches!(third, Err(CallError::Shed)), "{third:?}");
+        let fourth = limiter.turn().now_or_never().unwrap();
+        assert!(fourth.is_err(), "a refusal makes no room");
         drop(first);
         assert!(second.await.is_ok());
     }

@@ -5,7 +5,7 @@ use gyre_config::proxy::Retry;
 use tower::retry::budget::{Budget as _, TpsBudget};
 
 use crate::error::CallError;
-use crate::event::Event;
+use crate::messages::event::Event;
 
 /// The time that the budget looks back on.
 const BUDGET_TIME: Duration = Duration::from_secs(10);

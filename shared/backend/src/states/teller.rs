@@ -2,13 +2,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gyre_proto::proxy as pb;
+use gyre_runtime::Clock;
 use gyre_store::{ChannelOutbox, StateEvent};
 use prometheus::IntGauge;
 use tokio::sync::Notify;
 use tokio::time::sleep;
 
 use super::show;
-use crate::answer::Answer;
+use crate::messages::answer::Answer;
 use crate::proxy::Proxy;
 
 /// Wait after the first failure; each further one doubles it.
@@ -25,6 +26,8 @@ pub(super) struct Teller {
     /// Events in one call.
     pub(super) batch_len: u32,
     pub(super) waiting: IntGauge,
+    pub(super) lag: IntGauge,
+    pub(super) clock: Clock,
     pub(super) woken: Arc<Notify>,
 }
 
@@ -55,9 +58,14 @@ impl Teller {
             Err(error) => return failed(&error),
         };
         let Some(last) = events.last().map(|event| event.generation) else {
+            self.lag.set(0);
             self.count().await;
             return Told::Nothing;
         };
+        if let Some(first) = events.first() {
+            self.lag
+                .set(self.clock.now().unix.0 - first.transition.at.0);
+        }
         let request = pb::NotifyChannelStateRequest {
             events: events.into_iter().map(message).collect(),
         };

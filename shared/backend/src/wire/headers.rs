@@ -2,8 +2,12 @@
 
 use std::str::FromStr as _;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use gyre_config::{Pairs, Proxy as Options};
+use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderName, HeaderValue};
+use percent_encoding::percent_decode_str;
 
 use crate::context::{ClientContext, names, select};
 
@@ -22,9 +26,20 @@ pub(crate) struct Headers {
 pub(crate) struct BadHeader(String);
 
 impl Headers {
-    /// What a backend over HTTP gets.
-    pub(crate) fn http(options: &Options) -> Result<Self, BadHeader> {
-        Ok(Self::new(options, fixed(&options.http.static_headers)?))
+    /// What a backend over HTTP gets; `login` is the name and password that its address holds.
+    pub(crate) fn http(options: &Options, login: Option<&str>) -> Result<Self, BadHeader> {
+        let mut sent = fixed(&options.http.static_headers)?;
+        if let Some(login) = login
+            && !sent.contains_key(AUTHORIZATION)
+        {
+            let login: Vec<u8> = percent_decode_str(login).collect();
+            let (name, value) = header(
+                "authorization",
+                &format!("Basic {}", STANDARD.encode(login)),
+            )?;
+            sent.insert(name, value);
+        }
+        Ok(Self::new(options, sent))
     }
 
     /// What a backend over gRPC gets.

@@ -249,6 +249,16 @@ fn of_channels<'a>(top: &str, options: &'a Options, config: &'a Config) -> Vec<R
             ("channel.proxy.map_remove", &proxies.map_remove),
         ),
         (
+            options.cache_empty_proxy_enabled,
+            ("cache_empty_proxy_name", &options.cache_empty_proxy_name),
+            ("channel.proxy.cache_empty", &proxies.cache_empty),
+        ),
+        (
+            options.state_proxy_enabled,
+            ("state_proxy_name", &options.state_proxy_name),
+            ("channel.proxy.state", &proxies.state),
+        ),
+        (
             is_polled,
             ("shared_poll.proxy_name", &options.shared_poll.proxy_name),
             (

@@ -10,6 +10,7 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     listener("grpc_api.tls", &config.grpc_api.tls, report);
     listener("uni_grpc.tls", &config.uni_grpc.tls, report);
     listener("client_grpc.tls", &config.client_grpc.tls, report);
+    http3(config, report);
     let has_internal = http.internal_port.is_some_and(|port| port != http.port)
         || (!http.internal_address.is_empty() && http.internal_address != http.address);
     if http.internal_tls.enabled && !has_internal {
@@ -18,6 +19,27 @@ pub(super) fn check(config: &Config, report: &mut Report) {
             "true".to_owned(),
             "an internal address or port of its own, since one address has one TLS",
             &["http_server.internal_port", "http_server.internal_address"],
+        );
+    }
+}
+
+/// HTTP/3 is nothing without TLS, and WebTransport nothing without HTTP/3.
+fn http3(config: &Config, report: &mut Report) {
+    let is_on = config.http_server.http3.enabled;
+    if is_on && !config.http_server.tls.enabled {
+        report.conflict(
+            "http_server.http3.enabled",
+            "true".to_owned(),
+            "false without TLS",
+            &["http_server.tls.enabled"],
+        );
+    }
+    if config.webtransport.enabled && !is_on {
+        report.conflict(
+            "webtransport.enabled",
+            "true".to_owned(),
+            "false without HTTP/3",
+            &["http_server.http3.enabled"],
         );
     }
 }

@@ -21,11 +21,21 @@ options! {
         tls_external: bool;
         /// TLS of the internal port, in place of `http_server.tls`.
         internal_tls: Tls;
+        /// HTTP/3 on the port for clients.
+        http3: Http3;
         /// Serves HTTP/2 without TLS on the port for clients, to those who know it beforehand. Always so
         /// here; known for compatibility.
         h2c_external: bool;
         /// Tells clients over HTTP/2 that they may open WebSockets there (RFC 8441). A WebSocket that has
         /// such a connection for itself takes ten times the memory of one over HTTP/1.1.
         external_http2_extended_connect: bool;
+    }
+}
+
+options! {
+    /// HTTP/3: UDP on the same port. It serves `webtransport` and nothing else.
+    pub struct Http3 {
+        /// Serves HTTP/3. Needs `http_server.tls`.
+        enabled: bool;
     }
 }

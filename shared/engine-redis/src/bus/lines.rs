@@ -31,6 +31,8 @@ struct Line {
     waiting: Vec<oneshot::Sender<()>>,
     /// Whether it was without subscribers at the last sweep.
     is_idle: bool,
+    /// Who waits until the message with this number was handed over.
+    awaited: Vec<(u64, oneshot::Sender<()>)>,
 }
 
 impl Lines {
@@ -110,11 +112,23 @@ impl Lines {
         }
     }
 
+    /// What to wait for until the message with this number was handed over, if it will be.
+    pub(super) fn arrival(&mut self, bus: u16, number: u64) -> Option<oneshot::Receiver<()>> {
+        let line = self.lines.get_mut(&bus)?;
+        let is_coming = line.next.is_none_or(|next| next <= number);
+        if line.ear == NOBODY || line.channels.is_empty() || !is_coming {
+            return None;
+        }
+        let (sender, arrival) = oneshot::channel();
+        line.awaited.push((number, sender));
+        Some(arrival)
+    }
+
     /// Whether there are subscribers that miss it.
     pub(super) fn unheard(&mut self, ear: u64, bus: u16) -> bool {
         match self.lines.get_mut(&bus).filter(|line| line.ear == ear) {
             Some(line) => {
-                line.ear = NOBODY;
+                line.end();
                 !line.channels.is_empty()
             }
             None => false,
@@ -123,7 +137,7 @@ impl Lines {
 
     pub(super) fn deaf(&mut self, ear: u64) {
         for line in self.lines.values_mut().filter(|line| line.ear == ear) {
-            line.ear = NOBODY;
+            line.end();
         }
     }
 
@@ -131,7 +145,9 @@ impl Lines {
         let Some(line) = self.lines.get_mut(&bus).filter(|line| line.ear == ear) else {
             return;
         };
-        if line.take(text, inlet).is_err() {
+        let taken = line.take(text, inlet);
+        line.release();
+        if taken.is_err() {
             tracing::warn!("a message on the bus is not of this engine");
             line.tell_gap(inlet);
         }
@@ -154,6 +170,24 @@ impl Line {
             Content::Leave(info) => inlet.on_leave(channel, &info),
         }
         Ok(())
+    }
+
+    /// Nobody hears it any more, and nothing comes.
+    fn end(&mut self) {
+        self.ear = NOBODY;
+        self.awaited.clear();
+    }
+
+    /// Tells those whose message was handed over.
+    fn release(&mut self) {
+        if self.awaited.is_empty() {
+            return;
+        }
+        let next = self.next.unwrap_or(0);
+        for (_, sender) in self.awaited.extract_if(.., |(number, _)| *number < next) {
+            // Whoever stopped waiting does not want to know.
+            let _ = sender.send(());
+        }
     }
 
     fn tell_gap<I: Inlet>(&self, inlet: &I) {

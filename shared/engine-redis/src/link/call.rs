@@ -120,11 +120,18 @@ impl Link {
                 *place = Some(result);
             }
         }
-        let unrouted = || Err(unavailable("no redis server has answered yet".to_owned()));
-        results
-            .into_iter()
-            .map(|one| one.unwrap_or_else(unrouted))
-            .collect()
+        let mut done = Vec::with_capacity(results.len());
+        for (result, request) in results.into_iter().zip(requests) {
+            done.push(match result {
+                Some(result) => result,
+                // Nobody was known to serve it.
+                None => {
+                    let called = self.call_until(request, Attempts::new(deadline)).await;
+                    called.map(|(value, _)| value)
+                }
+            });
+        }
+        done
     }
 
     async fn call_batches(
@@ -215,11 +222,21 @@ impl Link {
 
     /// What it means that nobody is known to serve anything.
     fn without_any(&self) -> Verdict {
-        let reason = "no redis server has answered yet".to_owned();
+        let reason = self.unreached();
         if self.shared.begun.elapsed() < LOST_PATIENCE {
             return Verdict::NotNow(reason);
         }
         Verdict::Refused(reason)
+    }
+
+    /// Why no server has answered yet.
+    fn unreached(&self) -> String {
+        let nodes: Vec<Arc<Node>> = self.shared.nodes.lock().values().cloned().collect();
+        let reasons = nodes
+            .iter()
+            .filter_map(|node| Some(format!("{}: {}", node.address, node.reason()?)));
+        let reasons: Vec<String> = reasons.collect();
+        format!("no redis server has answered yet: {}", reasons.join("; "))
     }
 
     /// What it means that there is no connection to a node.

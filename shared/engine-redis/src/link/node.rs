@@ -75,6 +75,14 @@ impl Node {
         }
     }
 
+    /// Why there is no connection.
+    pub(crate) fn reason(&self) -> Option<Arc<str>> {
+        match &*self.state.borrow() {
+            State::There(_) => None,
+            State::Away { reason, .. } => Some(Arc::clone(reason)),
+        }
+    }
+
     /// Has the server asked again what it is.
     pub(crate) fn doubt(&self) {
         self.doubt.notify_one();

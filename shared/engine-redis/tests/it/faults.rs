@@ -15,7 +15,7 @@ fn on(cluster: &Cluster) -> Redis {
 }
 
 /// Nothing was lost without a word, and no place was given twice.
-#[expect(clippy::print_stdout, reason = "what a run measured is read by people")]
+#[expect(clippy::print_stdout, reason = "what a run came to is worth reading")]
 fn holds(report: &Report) {
     println!(
         "{} acknowledged, {} refused, {} unknown; told {} times, of {}; silent for {:?}, most of them {:?}",

@@ -11,5 +11,8 @@
 mod checker;
 mod conformance;
 mod faults;
+mod leases;
+mod refusals;
+mod sentinels;
 mod servers;
 mod subject;

@@ -20,6 +20,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// One server.
 pub(crate) struct Server {
     pub(crate) port: u16,
+    tls_port: u16,
     directory: PathBuf,
     arguments: Vec<String>,
     child: Option<Child>,
@@ -53,6 +54,22 @@ impl Server {
         server
     }
 
+    /// Starts a server that speaks TLS on a second port.
+    pub(crate) async fn start_with_tls(certificate: &str, key: &str) -> Self {
+        let [port, tls_port] = free_ports();
+        let tls = tls_port.to_string();
+        let arguments = ["--tls-port", &tls, "--tls-auth-clients", "no"];
+        let files = ["--tls-cert-file", certificate, "--tls-key-file", key];
+        let mut server = Self::prepared(port, &[&arguments[..], &files].concat());
+        server.tls_port = tls_port;
+        server.start_again().await;
+        server
+    }
+
+    pub(crate) const fn tls_port(&self) -> u16 {
+        self.tls_port
+    }
+
     fn prepared(port: u16, arguments: &[&str]) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -61,6 +78,7 @@ impl Server {
         fs::create_dir_all(&directory).unwrap();
         Self {
             port,
+            tls_port: 0,
             directory,
             arguments: arguments.iter().map(ToString::to_string).collect(),
             child: None,
@@ -195,7 +213,9 @@ impl Cluster {
                 "--cluster-replica-validity-factor",
                 "0",
             ];
-            let all = [&own[..], &more, arguments].concat();
+            // Otherwise all nodes stop as soon as one is missing.
+            let coverage = ["--cluster-require-full-coverage", "no"];
+            let all = [&own[..], &more, &coverage, arguments].concat();
             (Server::start_at(pair[0], &all).await, pair[1])
         });
         let (servers, buses): (Vec<_>, Vec<_>) = join_all(starting).await.into_iter().unzip();
@@ -268,7 +288,66 @@ impl Cluster {
     }
 }
 
+/// A primary and its replica, under the eyes of three sentinels.
+pub(crate) struct Sentinels {
+    pub(crate) primary: Server,
+    pub(crate) replica: Server,
+    sentinels: Vec<Server>,
+}
+
+impl Sentinels {
+    pub(crate) async fn start() -> Self {
+        let primary = Server::start(&[]).await;
+        let port = primary.port.to_string();
+        let replica = Server::start(&["--replicaof", "127.0.0.1", &port]).await;
+        until("the replica follows", || async {
+            replica.info("replication", "master_link_status").await == "up"
+        })
+        .await;
+        let ports = free_ports::<3>();
+        let starting = ports.map(|own| Server::start_sentinel(own, &port));
+        let sentinels = join_all(starting).await;
+        let watched = Self {
+            primary,
+            replica,
+            sentinels,
+        };
+        for sentinel in &watched.sentinels {
+            until("sentinels know each other and the replica", || async {
+                let line = sentinel.info("sentinel", "master0").await;
+                line.contains("slaves=1") && line.contains("sentinels=3")
+            })
+            .await;
+        }
+        watched
+    }
+
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        self.sentinels.iter().map(Server::address).collect()
+    }
+}
+
 impl Server {
+    async fn start_sentinel(port: u16, primary_port: &str) -> Self {
+        let mut server = Self::prepared(port, &[]);
+        let file = server.directory.join("sentinel.conf");
+        let text = format!(
+            "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {primary_port} 2\n\
+             sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n"
+        );
+        fs::write(&file, text).unwrap();
+        let child = Command::new("redis-server")
+            .arg(&file)
+            .arg("--sentinel")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        server.child = Some(child);
+        server.answers().await;
+        server
+    }
+
     pub(crate) async fn cluster_info(&self, name: &str) -> String {
         let text: String = self.ask(&["CLUSTER", "INFO"]).await.unwrap_or_default();
         let line = text

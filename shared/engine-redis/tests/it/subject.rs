@@ -60,6 +60,10 @@ pub(crate) fn section(change: impl FnOnce(&mut Redis)) -> Redis {
 }
 
 impl Real {
+    pub(crate) const fn section(&self) -> &Redis {
+        &self.section
+    }
+
     pub(crate) fn new(section: Redis) -> Self {
         Self {
             section,

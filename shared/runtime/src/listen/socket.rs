@@ -47,6 +47,25 @@ pub(super) fn bind(address: SocketAddr) -> Result<Bound, Error> {
     opened.map_err(|source| Error::Bind { address, source })
 }
 
+/// Binds a UDP socket, for HTTP/3. Takes an address as the listeners give it.
+///
+/// # Errors
+///
+/// [`Error::Bind`].
+pub fn bind_udp(address: SocketAddr) -> Result<std::net::UdpSocket, Error> {
+    let open = || {
+        let domain = Domain::for_address(address);
+        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        if address.is_ipv6() {
+            socket.set_only_v6(false)?;
+        }
+        socket.set_nonblocking(true)?;
+        socket.bind(&address.into())?;
+        Ok(std::net::UdpSocket::from(socket))
+    };
+    open().map_err(|source| Error::Bind { address, source })
+}
+
 fn open(address: SocketAddr) -> io::Result<Bound> {
     let socket = Socket::new(
         Domain::for_address(address),

@@ -41,8 +41,8 @@ impl Stream {
     }
 }
 
-/// Reads to the end, and keeps nothing.
-pub(super) fn poll_read_out<S: AsyncRead + Unpin>(io: &mut S, cx: &mut Context<'_>) -> Poll<()> {
+/// Reads to the end, and keeps nothing: a [`Duplex`] whose peer is gone when it ends its side.
+pub fn poll_read_out<S: AsyncRead + Unpin>(io: &mut S, cx: &mut Context<'_>) -> Poll<()> {
     let mut ignored = [0; 512];
     for _ in 0..READS_MAX {
         let mut room = ReadBuf::new(&mut ignored);

@@ -11,13 +11,14 @@ use gyre_protocol::messages::{
 use gyre_protocol::{Envelope, PushBody, ReplyBody};
 use gyre_types::{ChannelName, Now, UnixSeconds, limits};
 
-use crate::commands::{entered, subscribe};
+use crate::commands::subscribe;
 use crate::control;
 use crate::effect::{Effect, GrantedSubscription, Grants, RefreshBy, Refusal, Register, Terms};
 use crate::observe::Method;
-use crate::opening::Asked;
-use crate::phase::{Connecting, Phase};
+use crate::session::phase::{Connecting, Phase};
 use crate::session::{Pending, Session};
+use crate::subscription::entered;
+use crate::subscription::opening::Asked;
 
 pub(crate) fn handle(session: &mut Session, asked: Asked, request: Box<ConnectRequest>, now: Now) {
     let Phase::Waiting { stale_at } = session.phase else {

@@ -10,8 +10,8 @@ use gyre_types::{ChannelName, ClientId, Now};
 
 use crate::effect::{Effect, Failure, Stats};
 use crate::observe::Method;
-use crate::opening::Asked;
 use crate::session::{Pending, Session};
+use crate::subscription::opening::Asked;
 
 pub(crate) fn handle_members(session: &mut Session, asked: Asked, channel: &str, now: Now) {
     let Ok(name) = ChannelName::new(channel) else {

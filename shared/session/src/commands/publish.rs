@@ -6,11 +6,11 @@ use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::{PublishRequest, PublishResult};
 use gyre_types::{ChannelName, Now};
 
-use crate::commands::open::info_of;
 use crate::effect::{Effect, Failure, Publish, PublishTerms, Question, Refusal};
 use crate::observe::Method;
-use crate::opening::Asked;
 use crate::session::{Pending, Session};
+use crate::subscription::open::info_of;
+use crate::subscription::opening::Asked;
 
 /// Value of `type` that means a map.
 const TYPE_MAP: i32 = 1;

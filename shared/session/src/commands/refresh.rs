@@ -13,10 +13,10 @@ use crate::commands::connect::{advertised, capped, set_expiry};
 use crate::effect::{
     ConnectionGrant, Effect, Question, RefreshBy, Refreshed, TokenRefusal, Unrefreshed,
 };
-use crate::ending::End;
 use crate::observe::Method;
-use crate::opening::Asked;
 use crate::session::{Pending, Session};
+use crate::subscription::ending::End;
+use crate::subscription::opening::Asked;
 
 pub(crate) fn handle(session: &mut Session, asked: Asked, token: String, now: Now) {
     if token.is_empty() || session.identity.refresh_by == RefreshBy::Server {

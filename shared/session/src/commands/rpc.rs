@@ -8,8 +8,8 @@ use gyre_types::Now;
 
 use crate::effect::{Effect, Question, Refusal};
 use crate::observe::Method;
-use crate::opening::Asked;
 use crate::session::{Pending, Session};
+use crate::subscription::opening::Asked;
 
 /// Method by which a client says that its user is active; answered without the backend.
 pub const UPDATE_USER_STATUS: &str = "update_user_status";

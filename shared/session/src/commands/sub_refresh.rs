@@ -16,9 +16,9 @@ use crate::effect::{
     Unrefreshed,
 };
 use crate::observe::Method;
-use crate::opening::Asked;
 use crate::session::{Pending, Session};
 use crate::subscription::Rare;
+use crate::subscription::opening::Asked;
 
 pub(crate) fn handle(session: &mut Session, asked: Asked, request: SubRefreshRequest, now: Now) {
     if request.channel.is_empty() {

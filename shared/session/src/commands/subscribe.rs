@@ -8,14 +8,14 @@ use gyre_protocol::{Command, Request};
 use gyre_types::{ChannelName, Now, Position, SubscriptionId};
 
 use crate::commands::connect;
-use crate::commands::open::{Plan, open};
 use crate::effect::{
     AskSubscribe, Effect, GrantedSubscription, Question, Refusal, SubscriptionGrant, Terms,
     TokenMark, TokenRefusal,
 };
 use crate::observe::Method;
-use crate::opening::{Asked, Origin};
 use crate::session::{Pending, Session};
+use crate::subscription::open::{Plan, open};
+use crate::subscription::opening::{Asked, Origin};
 use crate::subscription::{Options, State, Subscription};
 
 /// A subscribe command that waits for its token to be verified, or for the backend.

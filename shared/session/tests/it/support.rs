@@ -51,7 +51,7 @@ pub(crate) fn config() -> Config {
 
 type Edit = fn(&mut gyre_config::channel::Options);
 
-fn namespaces() -> [(&'static str, Edit); 7] {
+fn namespaces() -> [(&'static str, Edit); 9] {
     [
         ("hist", |options| {
             options.history_size = 100;
@@ -87,6 +87,15 @@ fn namespaces() -> [(&'static str, Edit); 7] {
             options.allow_tags_filter = true;
         }),
         ("pres", |options| options.presence = true),
+        ("askrec", |options| {
+            options.subscribe_proxy_enabled = true;
+            options.history_size = 100;
+            options.history_ttl = Millis::from_secs(300);
+            options.force_recovery = true;
+        }),
+        ("feed", |options| {
+            options.subscribe_stream_proxy_enabled = true;
+        }),
     ]
 }
 

@@ -23,6 +23,11 @@ pub(super) const SQLITE: Steps = Steps(&[
         "channel_state",
         include_str!("../../migrations/sqlite/2_channel_state.sql"),
     ),
+    (
+        3,
+        "exclusion_change",
+        include_str!("../../migrations/sqlite/3_exclusion_change.sql"),
+    ),
 ]);
 
 /// For PostgreSQL.
@@ -36,6 +41,11 @@ pub(super) const POSTGRES: Steps = Steps(&[
         2,
         "channel_state",
         include_str!("../../migrations/postgres/2_channel_state.sql"),
+    ),
+    (
+        3,
+        "exclusion_change",
+        include_str!("../../migrations/postgres/3_exclusion_change.sql"),
     ),
 ]);
 

@@ -52,5 +52,5 @@ impl Postgres {
     }
 }
 
-exclusions!(Postgres);
+exclusions!(Postgres, true);
 channel_outbox!(Postgres);

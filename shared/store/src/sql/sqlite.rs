@@ -78,5 +78,5 @@ fn lock(path: &Path) -> Result<File, SqlError> {
     }
 }
 
-exclusions!(Sqlite);
+exclusions!(Sqlite, false);
 channel_outbox!(Sqlite);

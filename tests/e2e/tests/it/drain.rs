@@ -21,7 +21,7 @@ const CHANNELS: usize = 50;
 const RATE: f64 = 1_000.0;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs Redis: python3 tests/env/suite.py redis"]
+#[ignore = "needs Redis: python3 tests/env/suite.py e2e"]
 async fn five_thousand_clients_move_and_miss_nothing() {
     let directory = directory();
     let redis = Redis::One(Server::start(&[]).await);

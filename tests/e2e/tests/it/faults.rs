@@ -163,7 +163,7 @@ macro_rules! on_a_cluster {
     ($($name:ident $fault:ident;)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            #[ignore = "needs Redis: python3 tests/env/suite.py redis"]
+            #[ignore = "needs Redis: python3 tests/env/suite.py e2e"]
             async fn $name() {
                 let cluster = Cluster::start().await;
                 assert_eq!(cluster.servers.len(), PRIMARIES * 2);
@@ -185,7 +185,7 @@ on_a_cluster! {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs Redis: python3 tests/env/suite.py redis"]
+#[ignore = "needs Redis: python3 tests/env/suite.py e2e"]
 async fn one_server_is_paused_cut_and_started_again() {
     let server = Server::start(&["--appendonly", "yes", "--appendfsync", "always"]).await;
     until("it answers", || async {

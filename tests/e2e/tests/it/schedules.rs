@@ -21,7 +21,7 @@ fn number_of(variable: &str, otherwise: u64) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs Redis: python3 tests/env/suite.py redis"]
+#[ignore = "needs Redis: python3 tests/env/suite.py e2e"]
 async fn whatever_happens_nothing_is_lost_without_a_word() {
     let now = std::time::SystemTime::now();
     let now = now.duration_since(std::time::UNIX_EPOCH).unwrap().as_secs();

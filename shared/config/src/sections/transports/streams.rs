@@ -140,6 +140,18 @@ options! {
 }
 
 options! {
+    /// WebTransport: a stream over HTTP/3. Needs `http_server.http3` and `http_server.tls`.
+    pub struct WebTransport {
+        /// Serves the endpoint.
+        enabled: bool;
+        /// Path of the endpoint.
+        handler_prefix: String = "/connection/webtransport".to_owned();
+        /// Longest command. Unit: bytes.
+        message_size_limit: ByteSize = ByteSize(65_536);
+    }
+}
+
+options! {
     /// An endpoint that answers `{}`: warms a browser's connection up, and serves balancers.
     pub struct Init {
         /// Serves the endpoint.

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use gyre_protocol::prepared::Prepared;
 use gyre_types::{HubSlot, Uptime};
 
-use crate::recovery::Since;
+use crate::subscription::recovery::Since;
 
 /// What a subscription that is being entered has to remember until it is live.
 #[derive(Debug)]

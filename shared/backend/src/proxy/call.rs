@@ -5,10 +5,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::{HeaderMap, Uri};
 
-use crate::answer::Answer;
 use crate::context::ClientContext;
 use crate::error::CallError;
-use crate::exchange::{Exchange, answer};
+use crate::messages::answer::Answer;
+use crate::messages::exchange::{Exchange, answer};
 use crate::proxy::{Proxy, Wire};
 use crate::wire::grpc::Grpc;
 use crate::wire::http::{Http, Posted};
@@ -88,4 +88,100 @@ fn read<E: Exchange>(posted: Posted) -> Result<Answer<E::Result>, CallError> {
 
 fn parse<E: Exchange>(body: &Bytes) -> Result<E::Response, CallError> {
     gyre_mapping::read(body).map_err(|error| CallError::Malformed(Arc::new(error)))
+}
+
+#[cfg(test)]
+mod tests {
+    use gyre_proto::proxy as pb;
+    use proptest::prelude::*;
+    use prost::Message as _;
+
+    use super::*;
+
+    /// Reads what a backend may have meant for each event.
+    fn read_all(body: &Bytes) {
+        fn one<E: Exchange>(body: &Bytes) {
+            let _ = read::<E>(Posted::Body(body.clone()));
+            if let Ok(response) = <E::Response>::decode(body.clone()) {
+                let _ = answer::<E>(response);
+            }
+        }
+        one::<pb::ConnectRequest>(body);
+        one::<pb::RefreshRequest>(body);
+        one::<pb::SubscribeRequest>(body);
+        one::<pb::PublishRequest>(body);
+        one::<pb::RpcRequest>(body);
+        one::<pb::SubRefreshRequest>(body);
+        one::<pb::MapPublishRequest>(body);
+        one::<pb::MapRemoveRequest>(body);
+        one::<pb::SharedPollRefreshRequest>(body);
+        one::<pb::NotifyCacheEmptyRequest>(body);
+        one::<pb::NotifyChannelStateRequest>(body);
+    }
+
+    /// Text that is nearly an answer: names of fields, and values of many types.
+    fn nearly() -> impl Strategy<Value = String> {
+        let word = prop::sample::select(vec![
+            "{",
+            "}",
+            "[",
+            "]",
+            ",",
+            ":",
+            "\"",
+            "null",
+            "true",
+            "-1",
+            "1e99",
+            "\\ud800",
+            " ",
+            "\"result\":",
+            "\"error\":",
+            "\"disconnect\":",
+            "\"code\":",
+            "\"subs\":",
+            "\"override\":",
+            "\"b64data\":",
+            "\"b64info\":",
+            "\"data\":",
+            "\"info\":",
+            "\"caps\":",
+            "\"labels\":",
+            "\"AAE=\"",
+            "\"%%\"",
+            "{\"x\":",
+            "{\"result\":{",
+            "}}",
+            "9223372036854775808",
+        ]);
+        prop::collection::vec(word, 0..40).prop_map(|words| words.concat())
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_answer_or_an_error(bytes: Vec<u8>) {
+            read_all(&bytes.into());
+        }
+
+        #[test]
+        fn what_is_nearly_an_answer_is_one_or_an_error(text in nearly()) {
+            read_all(&text.into());
+        }
+
+        #[test]
+        fn a_body_that_was_cut_or_changed_is_an_answer_or_an_error(
+            end in 0..200_usize,
+            place in 0..200_usize,
+            byte: u8,
+        ) {
+            let whole = br#"{"result":{"user":"7","info":{"a":1},"b64data":"AAE=","subs":{"y":{
+                "b64info":"AA==","override":{"presence":{"value":true}}}},"caps":[{"match":"x"}]}}"#;
+            let mut bytes = whole.to_vec();
+            bytes.truncate(end);
+            if let Some(place) = bytes.get_mut(place) {
+                *place = byte;
+            }
+            read_all(&bytes.into());
+        }
+    }
 }

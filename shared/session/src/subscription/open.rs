@@ -10,9 +10,9 @@ use gyre_types::{ChannelName, Now, SubscriptionId};
 
 use crate::commands::connect::capped;
 use crate::effect::{Effect, Read, RefreshBy, Refusal, Subscribe, Terms, TokenMark};
-use crate::opening::{Asked, Opening, Origin, Recovery};
-use crate::recovery::Since;
 use crate::session::{Pending, Session};
+use crate::subscription::opening::{Asked, Opening, Origin, Recovery};
+use crate::subscription::recovery::Since;
 use crate::subscription::{Delta, Options, Rare, State, Subscription};
 
 /// What a subscription is made of.

@@ -1,17 +1,18 @@
+use std::convert::Infallible;
 use std::fmt;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use gyre_proto::proxy as pb;
 use http::{HeaderMap, Uri};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tonic::Streaming;
 
-use crate::answer::Answer;
 use crate::context::ClientContext;
 use crate::error::CallError;
-use crate::event::Event;
-use crate::exchange::answer;
-use crate::payload::Request as _;
+use crate::messages::answer::Answer;
+use crate::messages::event::Event;
+use crate::messages::exchange::answer;
+use crate::messages::payload::Request as _;
 use crate::proxy::{Proxy, Wire};
 use crate::wire::grpc::{Grpc, broken};
 
@@ -116,10 +117,11 @@ async fn open(
 fn upward(
     request: pb::SubscribeRequest,
 ) -> (
-    mpsc::Sender<pb::StreamSubscribeRequest>,
+    Up,
     impl Stream<Item = pb::StreamSubscribeRequest> + Send + 'static,
 ) {
     let (up, queue) = mpsc::channel(UPWARD_LEN_MAX);
+    let (open, over) = oneshot::channel();
     let first = pb::StreamSubscribeRequest {
         subscribe_request: Some(request),
         publication: None,
@@ -127,7 +129,11 @@ fn upward(
     let rest = stream::unfold(queue, |mut queue| async move {
         queue.recv().await.map(|message| (message, queue))
     });
-    (up, stream::iter([first]).chain(rest))
+    let up = Up {
+        queue: up,
+        _open: open,
+    };
+    (up, stream::iter([first]).chain(rest).take_until(over))
 }
 
 /// A subscription whose publications come from the backend.
@@ -142,7 +148,15 @@ pub struct Opened {
 /// The stream of one subscription. Dropped, it ends, and the backend sees a cancelled call.
 pub struct Subscription {
     down: Streaming<pb::StreamSubscribeResponse>,
-    up: Option<mpsc::Sender<pb::StreamSubscribeRequest>>,
+    up: Option<Up>,
+}
+
+/// The way from the client to the backend.
+#[derive(Debug)]
+struct Up {
+    queue: mpsc::Sender<pb::StreamSubscribeRequest>,
+    /// Its end ends the way, whoever still holds a publisher.
+    _open: oneshot::Sender<Infallible>,
 }
 
 impl Subscription {
@@ -172,7 +186,10 @@ impl Subscription {
     /// Where the client's publications go; `None` if the stream goes one way.
     #[must_use]
     pub fn publisher(&self) -> Option<Publisher> {
-        self.up.clone().map(|up| Publisher { up })
+        let up = self.up.as_ref()?;
+        Some(Publisher {
+            up: up.queue.clone(),
+        })
     }
 }
 

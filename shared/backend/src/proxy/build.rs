@@ -7,16 +7,16 @@ use gyre_runtime::Clock;
 use http::Uri;
 
 use crate::error::BuildError;
-use crate::guard::Guard;
-use crate::notify::Misses;
+use crate::guard::{self, Guard};
+use crate::messages::payload::Form;
 use crate::observe::{Observer, Reports};
-use crate::payload::Form;
+use crate::proxy::notify::Misses;
 use crate::proxy::{Proxy, Wire};
-use crate::signature::Signer;
-use crate::wire::connector::{LinkLocal, check_literal};
+use crate::wire::connector::{Connecting, LinkLocal, check_literal};
 use crate::wire::grpc::Grpc;
 use crate::wire::headers::Headers;
 use crate::wire::http::Http;
+use crate::wire::signature::Signer;
 
 /// What carries the requests of an endpoint.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -71,20 +71,30 @@ pub(crate) fn proxy(
         check_literal(&endpoint, link_local).map_err(|error| bad(option, error.into()))?;
         endpoints.push(endpoint);
     }
+    let timeout = guard::timeout(options);
+    let connecting = Connecting {
+        link_local,
+        // Another address must have its chance within the deadline.
+        timeout: if endpoints.len() > 1 {
+            timeout / 2
+        } else {
+            timeout
+        },
+    };
     let (wire, headers) = match protocol {
         Protocol::Http => {
             let tls = gyre_fetch::tls_client_config(&options.http.tls);
             let tls = tls.map_err(|error| bad("http.tls", error.into()))?;
-            let headers = Headers::http(options);
+            let headers = Headers::http(options, login(&options.endpoint));
             let headers = headers.map_err(|error| bad("http.static_headers", error.into()))?;
-            (Wire::Http(Http::new(options, tls, link_local)), headers)
+            (Wire::Http(Http::new(options, tls, connecting)), headers)
         }
         Protocol::Grpc => {
             let tls = gyre_fetch::tls_client_config(&options.grpc.tls);
             let tls = tls.map_err(|error| bad("grpc.tls", error.into()))?;
             let headers = Headers::grpc(options);
             let headers = headers.map_err(|error| bad("grpc", error.into()))?;
-            (Wire::Grpc(Grpc::new(options, tls, link_local)), headers)
+            (Wire::Grpc(Grpc::new(options, tls, connecting)), headers)
         }
     };
     Ok(Proxy {
@@ -106,7 +116,12 @@ pub(crate) fn proxy(
 /// An endpoint as a client of HTTP wants it.
 fn uri(address: &str, protocol: Protocol, options: &Options) -> Result<Uri, http::Error> {
     if protocol == Protocol::Http {
-        return Ok(address.parse::<Uri>()?);
+        let Some(login) = login(address) else {
+            return Ok(address.parse::<Uri>()?);
+        };
+        return Ok(address
+            .replacen(&format!("{login}@"), "", 1)
+            .parse::<Uri>()?);
     }
     let scheme = if options.grpc.tls.enabled {
         "https"
@@ -119,4 +134,11 @@ fn uri(address: &str, protocol: Protocol, options: &Options) -> Result<Uri, http
         .authority(authority)
         .path_and_query("/")
         .build()
+}
+
+/// The name and password that an address over HTTP holds, as they are written there.
+fn login(address: &str) -> Option<&str> {
+    let (_, rest) = address.split_once("://")?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    authority.rsplit_once('@').map(|(login, _)| login)
 }

@@ -3,10 +3,10 @@
 use gyre_mapping::Message;
 use gyre_proto::proxy as pb;
 
-use crate::answer::Answer;
 use crate::error::CallError;
-use crate::event::Event;
-use crate::payload::{Plain, Request};
+use crate::messages::answer::Answer;
+use crate::messages::event::Event;
+use crate::messages::payload::{Plain, Request};
 
 /// A request that is answered by one response.
 pub(crate) trait Exchange: Request + Message + prost::Message + Clone + 'static {

@@ -7,7 +7,7 @@ use gyre_telemetry::Registry;
 use gyre_telemetry::metrics::Error as RegisterError;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
-use crate::event::Event;
+use crate::messages::event::Event;
 
 /// Upper bounds of the duration of calls. Unit: seconds.
 const BUCKETS: &[f64] = &[

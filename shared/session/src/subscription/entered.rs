@@ -11,11 +11,11 @@ use gyre_types::{Now, SubscriptionId};
 use crate::commands::connect::{self, ttl};
 use crate::control;
 use crate::effect::{Effect, Failure, HistoryPart, RefreshBy, Refusal, Subscribed};
-use crate::ending::End;
 use crate::observe::{Method, Observation};
-use crate::opening::{Origin, Recovery};
-use crate::recovery::{self, Recovered};
 use crate::session::{Pending, Session};
+use crate::subscription::ending::End;
+use crate::subscription::opening::{Origin, Recovery};
+use crate::subscription::recovery::{self, Recovered};
 use crate::subscription::{Delta, State, Subscription};
 
 pub(crate) fn entered(

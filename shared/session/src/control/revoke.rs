@@ -4,9 +4,9 @@ use gyre_protocol::codes::{Disconnect, Unsubscribe};
 use gyre_types::{Now, SubscriptionId, UnixSeconds, UserId};
 
 use crate::effect::TokenMark;
-use crate::ending::End;
-use crate::phase::Phase;
 use crate::session::Session;
+use crate::session::phase::Phase;
+use crate::subscription::ending::End;
 
 /// Which tokens are void.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -11,10 +11,10 @@ use gyre_types::{Now, SubscriptionId};
 use crate::control;
 use crate::effect::{Effect, Failure, Unsubscribe as UnsubscribeEffect};
 use crate::observe::{Method, Observation};
-use crate::opening::Asked;
-use crate::phase::Phase;
+use crate::session::phase::Phase;
 use crate::session::{Pending, Session};
 use crate::subscription::State;
+use crate::subscription::opening::Asked;
 
 /// Why a connection ends.
 #[derive(Debug)]
@@ -54,10 +54,7 @@ impl Session {
             } => Some(*slot),
             // It waits for a connect to be answered, or was answered with an error.
             State::Opening(opening) if is_closed => opening.entered,
-            State::Asking if is_closed => {
-                self.table.remove(id);
-                return;
-            }
+            State::Asking if is_closed => return self.forget(id),
             State::Asking | State::Opening(_) | State::Live { .. } | State::Leaving => None,
         };
         let Some(slot) = entered else {
@@ -81,6 +78,20 @@ impl Session {
         subscription.ends.insert(0, end);
         self.unwatch(id);
         self.issue(Effect::Unsubscribe(Box::new(effect)), Pending::Leaving(id));
+    }
+
+    /// Drops a subscription that is in no table yet; who waited for its end has it.
+    fn forget(&mut self, id: SubscriptionId) {
+        let ends = self.table.remove(id).map(|gone| gone.ends);
+        for end in ends.unwrap_or_default() {
+            if let End::Server {
+                control: Some(control),
+                ..
+            } = end
+            {
+                self.report(control, Ok(()));
+            }
+        }
     }
 
     /// Ends a subscription that turned out not to be wanted while it was busy.

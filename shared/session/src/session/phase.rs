@@ -6,7 +6,7 @@ use gyre_protocol::messages::{SubscribeRequest, SubscribeResult};
 use gyre_types::{SubscriptionId, Uptime};
 
 use crate::effect::GrantedSubscription;
-use crate::opening::Asked;
+use crate::subscription::opening::Asked;
 
 /// Where a connection is in its life.
 #[derive(Debug)]

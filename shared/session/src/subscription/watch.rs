@@ -7,9 +7,9 @@ use gyre_types::{Now, Position, SubscriptionId, Uptime};
 
 use crate::commands::sub_refresh;
 use crate::effect::{Effect, Failure, RefreshBy};
-use crate::ending::End;
 use crate::session::{Pending, Session};
 use crate::subscription::Subscription;
+use crate::subscription::ending::End;
 
 /// When the next look is due. There is none while no subscription needs one.
 #[derive(Debug, Default)]

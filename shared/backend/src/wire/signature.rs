@@ -6,7 +6,7 @@ use gyre_types::UnixSeconds;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use ring::hmac;
 
-use crate::event::Event;
+use crate::messages::event::Event;
 
 /// The event's name.
 pub(crate) const EVENT: HeaderName = HeaderName::from_static("x-gyre-event");
