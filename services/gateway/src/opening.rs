@@ -4,6 +4,7 @@ use bytes::Bytes;
 use gyre_runtime::Head;
 use gyre_session::{Names, Session, Transport as Facts};
 use gyre_types::ClientId;
+use http::Version;
 use uuid::Uuid;
 
 use crate::connection::{Context, Driver, Limits, Parts};
@@ -19,6 +20,7 @@ pub(crate) struct Opening {
     session: Session,
     context: Context,
     facts: Facts,
+    version: Version,
 }
 
 /// What the client learns of its session's name.
@@ -67,6 +69,7 @@ impl Opening {
             session,
             context,
             facts,
+            version: head.version,
         }
     }
 
@@ -82,7 +85,10 @@ impl Opening {
         limits: Limits,
         unread: Vec<Bytes>,
     ) -> Driver<T> {
+        let counters = self.node.metrics.transport(transport.name(), self.version);
+        counters.accepted.inc();
         let parts = Parts {
+            counters,
             node: self.node,
             session: self.session,
             transport,

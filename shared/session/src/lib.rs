@@ -28,6 +28,7 @@ mod delivery;
 mod describe;
 mod effect;
 mod ending;
+mod frame;
 mod identity;
 mod liveness;
 mod message;
@@ -52,6 +53,7 @@ pub use effect::{
     HistoryRead, Publish, Read, RefreshBy, Refusal, Register, Stats, Subscribe, Subscribed,
     SubscriptionGrant, TokenMark, TokenRefusal, Unsubscribe,
 };
+pub use frame::Frame;
 pub use message::Message;
 pub use observe::{Method, Observation};
 pub use revoke::Void;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::ClientInfo;
 use gyre_protocol::{
-    Command, Envelope, Push, PushBody, Reply, ReplyBody, Request, encode_push, encode_reply, frame,
+    Command, Envelope, Push, PushBody, Reply, ReplyBody, Request, encode_push, encode_reply,
 };
 use gyre_types::{ClientId, Now, SubscriptionId, Ticket, Uptime, UserId, limits};
 use smallvec::SmallVec;
@@ -19,6 +19,7 @@ use crate::commands::{
 use crate::control::{self, Control};
 use crate::effect::{Completion, Effect, RefreshBy};
 use crate::ending::Closing;
+use crate::frame::Frame;
 use crate::identity::Identity;
 use crate::liveness::{Due, Liveness};
 use crate::message::Message;
@@ -441,7 +442,7 @@ impl Session {
         let body = outcome.unwrap_or_else(ReplyBody::Error);
         let reply = Reply { id: asked.id, body };
         match encode_reply(self.transport.format, &reply) {
-            Ok(message) => self.transmit(Message::Own(message)),
+            Ok(message) => self.transmit(Message::Own(message, Frame::of_reply(method))),
             Err(_not_json) => self.close(Disconnect::INAPPROPRIATE_PROTOCOL, now),
         }
     }
@@ -453,7 +454,10 @@ impl Session {
             body,
         };
         match encode_push(self.transport.format, self.transport.envelope, &push) {
-            Ok(message) => self.transmit(Message::Own(message)),
+            Ok(message) => {
+                let frame = Frame::of_push(&push.body);
+                self.transmit(Message::Own(message, frame));
+            }
             Err(_not_json) => self.close(Disconnect::INAPPROPRIATE_PROTOCOL, now),
         }
     }
@@ -572,8 +576,8 @@ impl Session {
         match liveness.handle_timeout(now.uptime) {
             Due::Nothing => {}
             Due::SendPing if self.transport.app_pings => {
-                let message = Bytes::from_static(frame::ping(self.transport.format));
-                self.transmit(Message::Own(message));
+                let message = Bytes::from_static(gyre_protocol::frame::ping(self.transport.format));
+                self.transmit(Message::Own(message, Frame::Ping));
             }
             Due::SendPing => self.transmit(Message::TransportPing),
             Due::NoPong => self.close(Disconnect::NO_PONG, now),

@@ -1,10 +1,11 @@
 use std::sync::Arc;
 
 use gyre_protocol::codes::Error;
-use gyre_session::{Observation, Session};
+use gyre_session::Session;
 use tokio::sync::oneshot;
 
 use crate::handle::Handle;
+use crate::metrics::Transport;
 use crate::node::Node;
 use crate::online;
 
@@ -56,9 +57,9 @@ impl Context {
     }
 
     /// Counts what the session has seen.
-    pub(crate) fn observe(&mut self, node: &Node, session: &mut Session) {
+    pub(crate) fn observe(node: &Node, counters: &Transport, session: &mut Session) {
         for observation in session.poll_observations() {
-            self.count(node, &observation);
+            node.metrics.observed(counters, &observation);
         }
     }
 
@@ -74,9 +75,5 @@ impl Context {
                 online::appear(node, user);
             }
         }
-    }
-
-    fn count(&mut self, node: &Node, observation: &Observation) {
-        node.metrics.observed(observation);
     }
 }
