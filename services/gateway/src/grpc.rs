@@ -130,10 +130,7 @@ impl Intercept for Endpoint {
         tasks.spawn("connection", OnExit::Ignore, async move {
             let prepared = preparing.await;
             if let Some(driver) = prepared {
-                self.node.metrics.connections_accepted.inc();
-                self.node.metrics.connections_inflight.inc();
                 driver.run().await;
-                self.node.metrics.connections_inflight.dec();
             }
             self.admission.leave();
         });

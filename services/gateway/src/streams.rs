@@ -86,9 +86,7 @@ impl Intercept for Streams {
         tasks.spawn("connection", OnExit::Ignore, async move {
             let prepared = preparing.await;
             if let Some(driver) = prepared {
-                self.node.metrics.connections_inflight.inc();
                 driver.run().await;
-                self.node.metrics.connections_inflight.dec();
             }
             self.admission.leave();
         });
@@ -183,7 +181,6 @@ impl Streams {
                 return None;
             }
         };
-        self.node.metrics.connections_accepted.inc();
         Some(Box::new(opening.driver(
             transport,
             self.limits,

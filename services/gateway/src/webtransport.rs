@@ -156,10 +156,7 @@ impl Endpoint {
         }
         let prepared = Box::pin(self.prepare(request)).await;
         if let Some(driver) = prepared {
-            self.node.metrics.connections_accepted.inc();
-            self.node.metrics.connections_inflight.inc();
             driver.run().await;
-            self.node.metrics.connections_inflight.dec();
         }
         self.admission.leave();
     }
