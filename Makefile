@@ -2,7 +2,7 @@
 # need into $GYRE_TESTS_CACHE (default: ~/.cache/gyre-tests).
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test-fast test fix bench load fuzz docs
+.PHONY: help run check test-fast test nightly fix bench load fuzz docs
 
 PYTHON ?= python3
 CONFIG ?= deploy/dev/gyre.json
@@ -22,6 +22,10 @@ test-fast: ## unit, property and model tests; nothing to install
 
 test: ## everything: installs what it needs, then test-fast, conformance and SDKs against the built binary
 	@$(PYTHON) tests/env/suite.py test
+
+nightly: ## a thousand random schedules of faults on real Redis, ten thousand seeds of the simulation
+	GYRE_E2E_SCHEDULES=1000 cargo test --package gyre-e2e --test it -- --ignored --nocapture schedules
+	GYRE_SIM_SEEDS=10000 cargo test --package gyre-sim
 
 fix: ## format, apply what clippy can fix by itself, make the reference pages again
 	cargo fmt --all

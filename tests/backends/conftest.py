@@ -202,20 +202,24 @@ def python_grpc(port):
 KINDS = {"python-http": python_http, "python-grpc": python_grpc, "go-grpc": go_grpc}
 
 
+def configured(backend):
+    """The configuration of the example, with this backend, and with no time to lose."""
+    text = (EXAMPLES / f"backend-{backend.name}.json").read_text()
+    config = json.loads(re.sub(r"127\.0\.0\.1:300\d", backend.address, text))
+    config["log"] = {"level": "warn"}
+    config["client"] |= {"presence_update_interval": "300ms", "expired_close_delay": "300ms",
+                         "expired_sub_close_delay": "300ms"}
+    config["channel"]["state"] = {"vacated_event_delay": "200ms"}
+    proxies = [*config["client"]["proxy"].values(), *config["channel"]["proxy"].values(), config["rpc"]["proxy"]]
+    for proxy in proxies:
+        proxy["timeout"] = "5s"
+        proxy.setdefault("http", {})["signature_key"] = "a key"
+    return config
+
+
 @pytest.fixture(scope="module", params=KINDS)
 def both(request):
-    """A backend and a server that asks it, configured as the examples are."""
+    """A backend and a server that asks it."""
     port = free_port()
-    with KINDS[request.param](port) as backend:
-        text = (EXAMPLES / f"backend-{backend.name}.json").read_text()
-        config = json.loads(re.sub(r"127\.0\.0\.1:300\d", backend.address, text))
-        config["log"] = {"level": "warn"}
-        config["client"] |= {"presence_update_interval": "300ms", "expired_close_delay": "300ms",
-                             "expired_sub_close_delay": "300ms"}
-        config["channel"]["state"] = {"vacated_event_delay": "200ms"}
-        proxies = [*config["client"]["proxy"].values(), *config["channel"]["proxy"].values(), config["rpc"]["proxy"]]
-        for proxy in proxies:
-            proxy["timeout"] = "5s"
-            proxy.setdefault("http", {})["signature_key"] = "a key"
-        with Server(config, port) as server:
-            yield backend, server
+    with KINDS[request.param](port) as backend, Server(configured(backend), port) as server:
+        yield backend, server

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import uuid
 
+import conftest
 import pytest
 from centrifuge import Client, ClientEventHandler, ReplyError, SubscriptionEventHandler
 
@@ -171,6 +172,32 @@ def test_channels_are_occupied_and_vacated(both):
             await asyncio.to_thread(backend.wait_for, "vacated", name)
 
     play(scene)
+
+
+def test_channel_states_outlive_a_kill(tmp_path):
+    """Who comes back after a `kill -9` was never away, and generations grow on."""
+    port = conftest.free_port()
+    with conftest.python_http(port) as backend:
+        config = conftest.configured(backend)
+        config["storage"] = {"sqlite": {"path": str(tmp_path / "gyre.db")}}
+        name = channel("room")
+
+        async def scene():
+            with conftest.Server(config, port) as server:
+                async with connected(server, "ann") as (client, _, _):
+                    subscription, inbox, _ = await subscribed(client, name)
+                    await asyncio.to_thread(backend.wait_for, "occupied", name)
+                    server.process.kill()
+                    server.process.wait()
+                    with conftest.Server(config, port):
+                        await inbox.subscribed.get()
+                        await subscription.unsubscribe()
+                        await asyncio.to_thread(backend.wait_for, "vacated", name)
+
+        play(scene)
+        # The kill may come before it was noted that the backend took an event: it comes again, as it was.
+        told = {int(line.split()[2]): line.split()[0] for line in backend.said if line.split()[1] == name}
+        assert [told[generation] for generation in sorted(told)] == ["occupied", "vacated"]
 
 
 def test_streams(both):

@@ -151,6 +151,13 @@ def redis():
     return cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "2")
 
 
+def e2e():
+    import redis as environment
+
+    environment.installed()
+    return cargo("test", "--package", "gyre-e2e", "--test", "it", "--", "--ignored", "--nocapture", "--test-threads", "1")
+
+
 def on_redis(conformance):
     """A conformance run against servers that share a Redis, each with a prefix of its own."""
 
@@ -162,6 +169,19 @@ def on_redis(conformance):
         return [PYTHON, "tests/env/redis.py", *run, f"{HERE / 'fresh.sh'} {server}"]
 
     return command
+
+
+def nginx():
+    tools.program("nginx", "nginx")
+    python = tools.venv("clients-python", ROOT / "tests/clients/python/requirements.txt")
+    return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nginx"]
+
+
+def acme():
+    import pebble
+
+    pebble.installed()
+    return [PYTHON, "tests/acme/run.py"]
 
 
 # name: (command or function that returns it, how to count; None counts the step itself)
@@ -176,6 +196,9 @@ STEPS = {
     "autobahn": (autobahn, last_pair),
     "postgres": (postgres, cargo_counts),
     "redis": (redis, cargo_counts),
+    "acme": (acme, last_pair),
+    "nginx": (nginx, pytest_counts),
+    "e2e": (e2e, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
     "conformance-sse": (over("sse"), last_pair),
@@ -194,7 +217,8 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "redis", "conformance-client", "conformance-client-redis", "conformance-api-redis",
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "acme", "nginx", "conformance-client",
+             "conformance-client-redis", "conformance-api-redis",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
              "clients-python", "clients-go", "backends"],
 }

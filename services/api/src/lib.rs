@@ -19,7 +19,6 @@ mod live;
 mod methods;
 mod metrics;
 mod mode;
-mod mount;
 mod service;
 mod swagger;
 

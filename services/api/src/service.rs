@@ -1,3 +1,5 @@
+mod mount;
+
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;

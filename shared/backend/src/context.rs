@@ -94,11 +94,12 @@ impl Forwarded {
 }
 
 /// Headers that belong to one connection or describe one body: passed on, they would break another.
-const NEVER: [HeaderName; 9] = [
+const NEVER: [HeaderName; 10] = [
     HeaderName::from_static("connection"),
     HeaderName::from_static("content-encoding"),
     HeaderName::from_static("content-length"),
     HeaderName::from_static("content-type"),
+    HeaderName::from_static("grpc-timeout"),
     HeaderName::from_static("host"),
     HeaderName::from_static("te"),
     HeaderName::from_static("trailer"),

@@ -34,7 +34,7 @@ pub(crate) struct Guard {
 impl Guard {
     pub(crate) fn new(options: &Options, endpoints: Vec<Uri>) -> Self {
         Self {
-            timeout: options.timeout.duration().unwrap_or(TIMEOUT),
+            timeout: timeout(options),
             limiter: Limiter::new(&options.limit),
             breaker: Breaker::new(&options.circuit_breaker),
             retries: Retries::new(&options.retry),
@@ -98,6 +98,11 @@ impl Guard {
     pub(crate) fn is_open(&self) -> bool {
         self.breaker.as_ref().is_some_and(Breaker::is_open)
     }
+}
+
+/// The deadline of a proxy's calls.
+pub(crate) fn timeout(options: &Options) -> Duration {
+    options.timeout.duration().unwrap_or(TIMEOUT)
 }
 
 /// What `attempt` comes to, if it does in time.

@@ -162,8 +162,11 @@ impl ChannelStates {
     }
 
     /// A channel got its first subscriber. `proxy` is the name of the proxy that its namespace says
-    /// (`state_proxy_name`).
+    /// (`state_proxy_name`). A name with a zero byte, which PostgreSQL does not keep, is not told.
     pub fn occupied(&self, channel: &str, proxy: &str) {
+        if channel.contains('\0') {
+            return;
+        }
         let is_new = self.shared.table.lock().occupied(channel, proxy);
         if is_new {
             self.shared.changed.notify_one();

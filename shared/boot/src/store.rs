@@ -1,3 +1,5 @@
+use std::future::pending;
+
 use std::sync::Arc;
 
 use gyre_config::Config;
@@ -28,7 +30,11 @@ pub async fn open_store(
             }
         })?;
     for keeper in store.keepers {
-        parts.tasks.spawn_background("store", keeper.run());
+        // Without anybody who writes it is done at once, which is no reason for the process to go.
+        parts.tasks.spawn_background("store", async move {
+            keeper.run().await;
+            pending::<()>().await;
+        });
     }
     Ok((store.access, store.channels))
 }

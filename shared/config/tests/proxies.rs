@@ -90,3 +90,18 @@ fn static_headers_may_name_variables_that_have_to_be_there() {
         "{problem}"
     );
 }
+
+#[test]
+fn the_configurations_of_the_examples_load_without_a_word() {
+    let examples = concat!(env!("CARGO_MANIFEST_DIR"), "/../../deploy/examples");
+    for name in ["backend-http.json", "backend-grpc.json"] {
+        let source = Source {
+            path: Some(format!("{examples}/{name}").into()),
+            required: true,
+            ..Source::default()
+        };
+        let loaded = load(&source, std::iter::empty(), &[]).unwrap();
+        let said: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
+        assert!(said.is_empty(), "{name}: {said:?}");
+    }
+}

@@ -35,6 +35,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("gyre-api", 5),
     ("gyre-standalone", 6),
     ("gyre-allocator", 7),
+    ("gyre-e2e", 7),
     ("gyre-fuzz", 7),
     ("gyre-load", 7),
     ("gyre-tidy", 7),

@@ -84,7 +84,9 @@ fn taken(handle: &Handle) -> Vec<String> {
                 Some(top) => format!("top {}", top.offset),
                 None => prepared.offset().to_string(),
             },
-            Item::Frame(_) | Item::Control(_) | Item::Describe(_) => "else".to_owned(),
+            Item::StreamEnd(..) | Item::Frame(_) | Item::Control(_) | Item::Describe(_) => {
+                "else".to_owned()
+            }
         })
         .collect()
 }

@@ -10,7 +10,7 @@ use gyre_types::ChannelName;
 use serde_json::{Value, json};
 
 use crate::fake::Answer;
-use crate::world::World;
+use crate::world::{Client, World};
 
 #[tokio::test]
 async fn a_slow_backend_holds_its_own_client_alone() {
@@ -77,6 +77,46 @@ async fn a_connection_that_ends_drops_its_questions() {
     world.backend.called("subscribe", 1).await;
     drop(client);
     world.backend.dropped(2).await;
+    world.stop().await;
+}
+
+#[tokio::test]
+async fn what_the_backend_says_of_a_connection_goes_with_it() {
+    let world = World::serve(|config| {
+        config.client.proxy.connect.enabled = true;
+        config.rpc.proxy.include_connection_meta = true;
+    })
+    .await;
+    let caps = json!([{"channels": ["none:*"], "match": "wildcard", "allow": ["sub", "pub"]}]);
+    let said = json!({"result": {
+        "user": "ann", "caps": caps, "labels": {"plan": "free"}, "meta": {"m": 1},
+    }});
+    world.backend.next("connect", Answer::Say(said));
+    let mut client = world.connect().await;
+    let reply = client
+        .ask(json!({"subscribe": {"channel": "none:a"}}))
+        .await;
+    assert_eq!(reply["subscribe"], json!({}), "{reply}");
+    let publish = |channel| json!({"publish": {"channel": channel, "data": 1}});
+    assert_eq!(client.ask(publish("none:b")).await["publish"], json!({}));
+    assert_eq!(client.ask(publish("ask:b")).await["error"]["code"], 103);
+
+    world
+        .backend
+        .next("rpc", Answer::Say(json!({"result": {}})));
+    client.ask(json!({"rpc": {"method": "m"}})).await;
+    let asked = &world.backend.called("rpc", 1).await[0];
+    assert_eq!(asked["user"], "ann");
+    assert_eq!(asked["labels"], json!({"plan": "free"}));
+    assert_eq!(asked["meta"], json!({"m": 1}));
+
+    // More of them than are looked at is an answer that is not understood.
+    let many = vec![caps[0].clone(); 65];
+    let said = json!({"result": {"user": "ann", "caps": many}});
+    world.backend.next("connect", Answer::Say(said));
+    let mut other = Client::open(world.address).await;
+    let reply = other.ask(json!({"connect": {}})).await;
+    assert_eq!(reply["error"]["code"], 100, "{reply}");
     world.stop().await;
 }
 

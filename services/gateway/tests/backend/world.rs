@@ -13,6 +13,7 @@ use gyre_gateway::{Deps, Gateway};
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::{Identity, Listeners, Parts};
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -60,7 +61,7 @@ impl World {
             policy: Arc::new(policy),
             backends,
             states: Some(states),
-            exclusions: Arc::default(),
+            access: Access::in_memory(&parts.clock).0,
             statuses: None,
         };
         let gateway = Gateway::build(config, deps, &parts).unwrap();

@@ -7,12 +7,12 @@ use gyre_runtime::Clock;
 use http::Uri;
 
 use crate::error::BuildError;
-use crate::guard::Guard;
+use crate::guard::{self, Guard};
 use crate::messages::payload::Form;
 use crate::observe::{Observer, Reports};
 use crate::proxy::notify::Misses;
 use crate::proxy::{Proxy, Wire};
-use crate::wire::connector::{LinkLocal, check_literal};
+use crate::wire::connector::{Connecting, LinkLocal, check_literal};
 use crate::wire::grpc::Grpc;
 use crate::wire::headers::Headers;
 use crate::wire::http::Http;
@@ -71,20 +71,30 @@ pub(crate) fn proxy(
         check_literal(&endpoint, link_local).map_err(|error| bad(option, error.into()))?;
         endpoints.push(endpoint);
     }
+    let timeout = guard::timeout(options);
+    let connecting = Connecting {
+        link_local,
+        // Another address must have its chance within the deadline.
+        timeout: if endpoints.len() > 1 {
+            timeout / 2
+        } else {
+            timeout
+        },
+    };
     let (wire, headers) = match protocol {
         Protocol::Http => {
             let tls = gyre_fetch::tls_client_config(&options.http.tls);
             let tls = tls.map_err(|error| bad("http.tls", error.into()))?;
             let headers = Headers::http(options, login(&options.endpoint));
             let headers = headers.map_err(|error| bad("http.static_headers", error.into()))?;
-            (Wire::Http(Http::new(options, tls, link_local)), headers)
+            (Wire::Http(Http::new(options, tls, connecting)), headers)
         }
         Protocol::Grpc => {
             let tls = gyre_fetch::tls_client_config(&options.grpc.tls);
             let tls = tls.map_err(|error| bad("grpc.tls", error.into()))?;
             let headers = Headers::grpc(options);
             let headers = headers.map_err(|error| bad("grpc", error.into()))?;
-            (Wire::Grpc(Grpc::new(options, tls, link_local)), headers)
+            (Wire::Grpc(Grpc::new(options, tls, connecting)), headers)
         }
     };
     Ok(Proxy {

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::task::{Context, Poll};
+use std::time::Duration;
 use std::vec;
 
 use futures_util::future::BoxFuture;
@@ -33,13 +34,24 @@ pub(crate) enum Versions {
     Two,
 }
 
+/// How connections are made.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Connecting {
+    /// Whether link-local addresses may be called.
+    pub(crate) link_local: LinkLocal,
+    /// Longest wait for a connection, over all addresses that a name has.
+    pub(crate) timeout: Duration,
+}
+
 /// A connector with these settings of TLS.
 pub(crate) fn connector(
     tls: rustls::ClientConfig,
     versions: Versions,
-    link_local: LinkLocal,
+    connecting: Connecting,
 ) -> Connector {
+    let link_local = connecting.link_local;
     let mut tcp = HttpConnector::new_with_resolver(Resolver { link_local });
+    tcp.set_connect_timeout(Some(connecting.timeout));
     tcp.set_nodelay(true);
     tcp.enforce_http(false);
     let builder = HttpsConnectorBuilder::new()

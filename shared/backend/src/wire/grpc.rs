@@ -14,8 +14,9 @@ use tonic::metadata::MetadataMap;
 use tonic::{Extensions, Request, Status};
 use tonic_prost::ProstCodec;
 
-use super::connector::{Connector, LinkLocal, Versions, connector};
+use super::connector::{Connecting, Connector, Versions, connector};
 use crate::error::CallError;
+use crate::guard::timeout;
 
 /// How often a connection with calls under way is asked whether it lives. 10 s: what a stream of
 /// publications that are rare must not depend on.
@@ -30,10 +31,16 @@ pub(crate) struct Grpc {
     client: Client<Connector, Body>,
     compresses: bool,
     response_bytes_max: usize,
+    /// What backends are told of the deadline.
+    timeout: Duration,
 }
 
 impl Grpc {
-    pub(crate) fn new(options: &Options, tls: rustls::ClientConfig, link_local: LinkLocal) -> Self {
+    pub(crate) fn new(
+        options: &Options,
+        tls: rustls::ClientConfig,
+        connecting: Connecting,
+    ) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .timer(TokioTimer::new())
             .pool_timer(TokioTimer::new())
@@ -41,11 +48,12 @@ impl Grpc {
             .http2_adaptive_window(true)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
-            .build(connector(tls, Versions::Two, link_local));
+            .build(connector(tls, Versions::Two, connecting));
         Self {
             client,
             compresses: options.grpc.compression,
             response_bytes_max: options.max_response_size.get().unwrap_or(usize::MAX),
+            timeout: timeout(options),
         }
     }
 
@@ -66,7 +74,8 @@ impl Grpc {
         R: prost::Message + Default + 'static,
     {
         let mut client = self.client(origin).await?;
-        let request = with_metadata(headers, request);
+        let mut request = with_metadata(headers, request);
+        request.set_timeout(self.timeout);
         let path = PathAndQuery::from_static(path);
         let codec = ProstCodec::<Q, R>::default();
         let answer = client.unary(request, path, codec).await;

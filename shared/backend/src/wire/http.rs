@@ -13,7 +13,7 @@ use http_body_util::{BodyExt as _, Full, LengthLimitError, Limited};
 use hyper_util::client::legacy::{Client, Error as ClientError};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::connector::{Connector, LinkLocal, Versions, connector};
+use super::connector::{Connecting, Connector, Versions, connector};
 use crate::error::CallError;
 
 /// Connections per address that are kept for later. 255: as the reference.
@@ -50,7 +50,11 @@ pub(crate) enum Posted {
 }
 
 impl Http {
-    pub(crate) fn new(options: &Options, tls: rustls::ClientConfig, link_local: LinkLocal) -> Self {
+    pub(crate) fn new(
+        options: &Options,
+        tls: rustls::ClientConfig,
+        connecting: Connecting,
+    ) -> Self {
         let versions = if options.http.h2c {
             Versions::Two
         } else {
@@ -61,7 +65,7 @@ impl Http {
             .pool_idle_timeout(IDLE_TIME_MAX)
             .pool_timer(TokioTimer::new())
             .http2_only(options.http.h2c)
-            .build(connector(tls, versions, link_local));
+            .build(connector(tls, versions, connecting));
         Self {
             client,
             transforms: options.http.status_to_code_transforms.clone(),

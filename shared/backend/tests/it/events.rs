@@ -218,7 +218,9 @@ async fn a_request_over_grpc_holds_the_fields() {
     let client = ClientContext::default();
     let outcome = proxy.subscribe(request.clone(), &client).await.unwrap();
     assert_eq!(outcome, Answer::Result(None));
-    let sent = pb::SubscribeRequest::decode(script.last().body).unwrap();
+    let asked = script.last();
+    assert_eq!(asked.headers["grpc-timeout"], "3000000u", "its deadline");
+    let sent = pb::SubscribeRequest::decode(asked.body).unwrap();
     assert_eq!(sent, request);
 }
 

@@ -111,7 +111,7 @@ async fn first_and_last_are_told_in_order_and_growing() {
     let script = agrees();
     let server = Server::http(&script).await;
     let process = Process::start(&server, Arc::new(MemoryOutbox::default()), 1).await;
-    for channel in ["a", "b", "c", "d"] {
+    for channel in ["a", "b", "not\0told", "c", "d"] {
         process.states.occupied(channel, "default");
     }
     wait_for(&script, 4).await;

@@ -1,0 +1,148 @@
+//! Processes of the suite.
+
+use std::io::{BufRead, BufReader};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Once;
+use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::mpsc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+/// Longest start. Redis may be failing over meanwhile.
+const START_MAX: Duration = Duration::from_secs(60);
+
+/// One process, killed with the test.
+pub(crate) struct Process {
+    binary: &'static str,
+    pub(crate) port: u16,
+    config: PathBuf,
+    child: Option<Child>,
+}
+
+impl Process {
+    /// Writes its configuration and starts it.
+    pub(crate) fn start(
+        binary: &'static str,
+        directory: &Path,
+        name: &str,
+        config: &Value,
+    ) -> Self {
+        build();
+        let file = directory.join(format!("{name}.json"));
+        let port = free_port();
+        let mut config = config.clone();
+        config["http_server"] = serde_json::json!({"address": "127.0.0.1", "port": port});
+        config["node"] = serde_json::json!({"name": name});
+        config["gateway"] =
+            serde_json::json!({"rpc": {"address": "127.0.0.1", "port": free_port()}});
+        std::fs::write(&file, config.to_string()).unwrap();
+        let mut process = Self {
+            binary,
+            port,
+            config: file,
+            child: None,
+        };
+        process.start_again();
+        process
+    }
+
+    /// Starts it with what it had, and waits until it is ready.
+    pub(crate) fn start_again(&mut self) {
+        let log = self.config.with_extension("log");
+        let mut child = Command::new(binary(self.binary))
+            .arg("-c")
+            .arg(&self.config)
+            .env_clear()
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let stderr = child.stderr.take().unwrap();
+        self.child = Some(child);
+        let (tell, ready) = mpsc::channel();
+        // Reads to the end, for a pipe that nobody reads stops the process.
+        std::thread::spawn(move || {
+            let mut text = String::new();
+            for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+                if line.contains("\"message\":\"ready\"") {
+                    // The test may have gone on without it.
+                    let _ = tell.send(());
+                }
+                text.push_str(&line);
+                text.push('\n');
+                drop(std::fs::write(&log, &text));
+            }
+        });
+        let is_ready = ready.recv_timeout(START_MAX);
+        assert!(
+            is_ready.is_ok(),
+            "{} is not ready: {}",
+            self.binary,
+            self.log()
+        );
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            drop(child.kill());
+            drop(child.wait());
+        }
+    }
+
+    /// Waits for its end: the exit code.
+    pub(crate) fn wait(&mut self) -> Option<i32> {
+        let mut child = self.child.take()?;
+        child.wait().ok()?.code()
+    }
+
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(self.config.with_extension("log")).unwrap_or_default()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Builds the binaries once: a test of this package does not make cargo build those of others.
+fn build() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args([
+            "build",
+            "--quiet",
+            "-p",
+            "gyre-gateway",
+            "-p",
+            "gyre-api",
+            "--bins",
+        ]);
+        cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
+        assert!(cargo.status().unwrap().success());
+    });
+}
+
+/// A binary of this build: they lie beside the directory of the test's own.
+fn binary(name: &str) -> PathBuf {
+    let own = std::env::current_exe().unwrap();
+    own.parent().and_then(Path::parent).unwrap().join(name)
+}
+
+/// A port that was free a moment ago, below those that the system gives to clients.
+fn free_port() -> u16 {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let first = 12_000 + u16::try_from(std::process::id() % 8_000).unwrap_or_default();
+    loop {
+        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
+}
