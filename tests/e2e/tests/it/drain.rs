@@ -34,19 +34,7 @@ async fn five_thousand_clients_move_and_miss_nothing() {
     let api = start("gyre-api", "api");
     let judge = Judge::default();
     let clients = Clients::new(&judge, &[leaving.port, staying.port]);
-    let mut tasks = JoinSet::new();
-    for number in 0..CLIENTS {
-        let channel = format!("channel{}", number % CHANNELS);
-        // All begin at the one that goes.
-        tasks.spawn(clients.clone().stay(0, channel));
-        if number % 200 == 199 {
-            until("they are subscribed", || {
-                let count = clients.subscribed.load(Ordering::Relaxed);
-                async move { count > number }
-            })
-            .await;
-        }
-    }
+    let mut tasks = subscribe(&clients).await;
 
     let answer = http::call(api.port, "drain", &json!({"gateway": "leaving"}))
         .await
@@ -57,6 +45,7 @@ async fn five_thousand_clients_move_and_miss_nothing() {
         "{answer}"
     );
     let started = Instant::now();
+    let mut begun = started;
     let mut published = 0;
     let mut tops = vec![At::default(); CHANNELS];
     while clients.closed.lock().len() < CLIENTS {
@@ -103,4 +92,21 @@ async fn five_thousand_clients_move_and_miss_nothing() {
     clients.is_over.store(true, Ordering::Relaxed);
     tasks.abort_all();
     drop(std::fs::remove_dir_all(&directory));
+}
+
+/// All begin at the gateway that goes.
+async fn subscribe(clients: &Clients) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for number in 0..CLIENTS {
+        let channel = format!("channel{}", number % CHANNELS);
+        tasks.spawn(clients.clone().stay(0, channel));
+        if number % 200 == 199 {
+            until("they are subscribed", || {
+                let count = clients.subscribed.load(Ordering::Relaxed);
+                async move { count > number }
+            })
+            .await;
+        }
+    }
+    tasks
 }
