@@ -19,6 +19,7 @@ mod drain;
 mod faults;
 mod http;
 mod judge;
+mod presence;
 mod processes;
 mod publisher;
 mod random;

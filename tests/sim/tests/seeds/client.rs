@@ -24,7 +24,9 @@ const TRANSPORT: Transport = Transport {
 
 /// What the hub has for a session.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Mailbox(pub(crate) Arc<Mutex<VecDeque<(SubscriptionId, Arc<Prepared>)>>>);
+pub(crate) struct Mailbox(pub(crate) Arc<Mutex<VecDeque<Delivery>>>);
+
+type Delivery = (SubscriptionId, Arc<Prepared>);
 
 impl Subscriber for Mailbox {
     fn offer(&self, subscription: SubscriptionId, prepared: &Arc<Prepared>) {

@@ -10,7 +10,6 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::wildcard_enum_match_arm,
-    clippy::print_stdout,
     clippy::disallowed_methods,
     reason = "a test stops at the first surprise, and says which seed it was"
 )]
