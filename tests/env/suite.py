@@ -171,6 +171,19 @@ def on_redis(conformance):
     return command
 
 
+def nginx():
+    tools.program("nginx", "nginx")
+    python = tools.venv("clients-python", ROOT / "tests/clients/python/requirements.txt")
+    return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nginx"]
+
+
+def acme():
+    import pebble
+
+    pebble.installed()
+    return [PYTHON, "tests/acme/run.py"]
+
+
 # name: (command or function that returns it, how to count; None counts the step itself)
 STEPS = {
     "format": (cargo("fmt", "--all", "--check"), None),
@@ -183,6 +196,8 @@ STEPS = {
     "autobahn": (autobahn, last_pair),
     "postgres": (postgres, cargo_counts),
     "redis": (redis, cargo_counts),
+    "acme": (acme, last_pair),
+    "nginx": (nginx, pytest_counts),
     "e2e": (e2e, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
@@ -202,7 +217,8 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "conformance-client", "conformance-client-redis", "conformance-api-redis",
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "acme", "nginx", "conformance-client",
+             "conformance-client-redis", "conformance-api-redis",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
              "clients-python", "clients-go", "backends"],
 }

@@ -70,7 +70,7 @@ def _key(*files):
     return digest.hexdigest()[:12]
 
 
-def _once(directory, make):
+def once(directory, make):
     """Makes a directory by a function, so that an interrupted one is made again."""
     mark = directory / ".complete"
     if not mark.exists():
@@ -96,7 +96,7 @@ def venv(name, requirements):
              "-r", str(requirements)])
 
     key = hashlib.sha256(f"{sys.version_info[:2]}{_key(requirements)}".encode()).hexdigest()[:12]
-    return _once(cache() / f"venv-{name}-{key}", make) / "bin/python"
+    return once(cache() / f"venv-{name}-{key}", make) / "bin/python"
 
 
 def node_modules(directory):
@@ -113,7 +113,7 @@ def node_modules(directory):
             shutil.copy(file, place)
         run([npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts"], cwd=place)
 
-    return _once(cache() / f"node-{directory.name}-{_key(package, lock)}", make) / "node_modules"
+    return once(cache() / f"node-{directory.name}-{_key(package, lock)}", make) / "node_modules"
 
 
 def go():

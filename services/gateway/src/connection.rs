@@ -25,7 +25,7 @@ use gyre_protocol::Envelope;
 use gyre_protocol::codes::Disconnect;
 use gyre_protocol::frame::Commands;
 use gyre_protocol::messages::ConnectRequest;
-use gyre_session::{Completion, Session, Transport as Facts};
+use gyre_session::{Completion, Frame, Session, Transport as Facts};
 use gyre_types::{Now, Ticket, Uptime, limits};
 
 use self::alarm::Alarm;
@@ -34,7 +34,9 @@ pub(crate) use self::context::Context;
 use crate::effects::{self, Later, Started};
 use crate::handle::{Described, Item};
 use crate::mailbox::{Signal, Signals};
+use crate::metrics::Transport as Counters;
 use crate::node::Node;
+use crate::outgoing::{Outgoing, Tally};
 use crate::revocation;
 use crate::transport::{Ended, Transport};
 
@@ -46,6 +48,7 @@ pub(crate) struct Parts<T> {
     pub(crate) context: Context,
     pub(crate) facts: Facts,
     pub(crate) limits: Limits,
+    pub(crate) counters: Arc<Counters>,
 }
 
 /// Limits of the transport.
@@ -93,6 +96,7 @@ impl<T: Transport> Driver<T> {
     ///
     /// Boxed, for a future holds what it takes by value several times over, and wraps of futures again.
     pub(crate) async fn run(mut self: Box<Self>) {
+        self.parts.counters.inflight.inc();
         let now = self.now();
         self.settle(now);
         while self.parts.session.closing().is_none() {
@@ -294,22 +298,23 @@ impl<T: Transport> Driver<T> {
         if self.is_leaving {
             self.leave(now);
         } else if !self.parts.transport.is_pending() {
+            let mut taken = Tally::default();
             for _ in 0..limits::TURN_COMMANDS_MAX {
-                if !self.take_command(now) {
+                if !self.take_command(&mut taken, now) {
                     break;
                 }
                 self.touch(now);
                 self.start_effects(now);
             }
+            self.parts.counters.received(&taken);
         }
         // One write for all that the turn has brought.
         if self.parts.session.has_messages() && self.parts.write().is_err() {
             self.broken(now);
             self.start_effects(now);
         }
-        self.parts
-            .context
-            .observe(&self.parts.node, &mut self.parts.session);
+        let parts = &mut self.parts;
+        Context::observe(&parts.node, &parts.counters, &mut parts.session);
         self.watch_socket(now);
         self.arm(now);
     }
@@ -361,7 +366,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Hands the session the next command, if there is one and it may be taken.
-    fn take_command(&mut self, now: Now) -> bool {
+    fn take_command(&mut self, taken: &mut Tally, now: Now) -> bool {
         if !self.parts.session.is_reading() {
             self.commands = None;
             self.unread = Vec::new();
@@ -376,6 +381,7 @@ impl<T: Transport> Driver<T> {
                     return false;
                 };
                 if self.parts.facts.envelope == Envelope::Bare {
+                    taken.add(Frame::Connect, frame.len());
                     self.take_connect(&frame, now);
                     return true;
                 }
@@ -383,8 +389,14 @@ impl<T: Transport> Driver<T> {
                 continue;
             };
             let session = &mut self.parts.session;
+            let begin = commands.position();
             match commands.next_command() {
-                Some(Ok(command)) => session.handle_command(command, now),
+                Some(Ok(command)) => {
+                    if let Some(frame) = Frame::of_request(&command.request) {
+                        taken.add(frame, commands.position() - begin);
+                    }
+                    session.handle_command(command, now);
+                }
                 Some(Err(error)) => {
                     tracing::debug!(client = %session.client(), %error, "malformed frame");
                     session.handle_malformed(now);
@@ -462,6 +474,7 @@ impl<T: Transport> Driver<T> {
             "disconnected"
         );
         self.parts.node.metrics.disconnected(&disconnect);
+        self.parts.counters.closed(&disconnect);
         if self.parts.session.has_messages() {
             // If it does not work, closing will not either.
             let _ = self.parts.write();
@@ -474,18 +487,18 @@ impl<T: Transport> Driver<T> {
             session,
             transport,
             context,
+            counters,
             ..
         } = parts;
+        let cleaning = clean_up(&node, session, context, in_flight, &counters);
         if disconnect == Disconnect::WRITE_ERROR {
             drop(transport);
-            clean_up(&node, session, context, in_flight).await;
-            return;
+            cleaning.await;
+        } else {
+            // The transport first, so that nobody is seen leaving who can still read.
+            tokio::join!(transport.close(&disconnect), cleaning);
         }
-        // The transport first, so that nobody is seen leaving who can still read.
-        tokio::join!(
-            transport.close(&disconnect),
-            clean_up(&node, session, context, in_flight),
-        );
+        counters.inflight.dec();
     }
 }
 
@@ -495,6 +508,7 @@ async fn clean_up(
     mut session: Session,
     mut context: Context,
     in_flight: Option<Box<FuturesUnordered<Later>>>,
+    counters: &Counters,
 ) {
     let mut in_flight = in_flight.unwrap_or_default();
     loop {
@@ -507,7 +521,7 @@ async fn clean_up(
                 Started::Asking(_) | Started::Told => {}
             }
         }
-        context.observe(node, &mut session);
+        Context::observe(node, counters, &mut session);
         let Some((ticket, completion)) = in_flight.next().await else {
             break;
         };
@@ -532,7 +546,10 @@ impl<T: Transport> Parts<T> {
     }
 
     fn write(&mut self) -> std::io::Result<()> {
-        self.transport.write(&mut self.session)
+        let mut outgoing = Outgoing::new(&mut self.session, self.facts);
+        let written = self.transport.write(&mut outgoing);
+        self.counters.sent(&outgoing.tally());
+        written
     }
 
     fn commands_of(&self, frame: Bytes) -> Commands {

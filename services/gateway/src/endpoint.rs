@@ -102,10 +102,7 @@ impl Endpoint {
         let driver: Box<Driver<_>> = Box::new(opening.driver(transport, self.limits, first));
         let tasks = self.node.tasks.clone();
         tasks.spawn("connection", OnExit::Ignore, async move {
-            self.node.metrics.connections_accepted.inc();
-            self.node.metrics.connections_inflight.inc();
             driver.run().await;
-            self.node.metrics.connections_inflight.dec();
             self.admission.leave();
         });
     }

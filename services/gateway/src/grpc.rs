@@ -124,13 +124,13 @@ impl Intercept for Endpoint {
             tasks.spawn("response", OnExit::Ignore, refuse(taken, refused));
             return;
         }
+        // In a box from the start: what the call brings is soon of no use, and would lie in the task for
+        // ever.
+        let preparing = Box::pin(Arc::clone(&self).prepare(taken));
         tasks.spawn("connection", OnExit::Ignore, async move {
-            // In a box: it is soon over, and would lie in the task for ever.
-            if let Some(driver) = Box::pin(self.prepare(taken)).await {
-                self.node.metrics.connections_accepted.inc();
-                self.node.metrics.connections_inflight.inc();
+            let prepared = preparing.await;
+            if let Some(driver) = prepared {
                 driver.run().await;
-                self.node.metrics.connections_inflight.dec();
             }
             self.admission.leave();
         });
@@ -138,7 +138,7 @@ impl Intercept for Endpoint {
 }
 
 impl Endpoint {
-    async fn prepare(&self, mut taken: Taken) -> Option<Box<Driver<GrpcStream>>> {
+    async fn prepare(self: Arc<Self>, mut taken: Taken) -> Option<Box<Driver<GrpcStream>>> {
         let first = match self.kind {
             Kind::Consume => match self.request(&mut taken.stream).await {
                 Ok(request) => vec![request],

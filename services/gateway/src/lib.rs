@@ -5,6 +5,7 @@
 //! | `service`, `mount` | [`Gateway`]: build, serve, run |
 //! | `endpoint`, `streams`, `grpc`, `webtransport` | a request becomes a connection |
 //! | `opening` | what a connection is made of |
+//! | `outgoing` | what a session has to say, counted |
 //! | `transport` | how frames travel, one file each |
 //! | `emulation` | commands of clients whose transport only goes down |
 //! | `connection` | the driver: the only place where a session meets time and I/O |
@@ -44,6 +45,7 @@ mod mount;
 mod node;
 mod online;
 mod opening;
+mod outgoing;
 mod repair;
 mod revocation;
 pub mod scratch;

@@ -1,12 +1,19 @@
 //! Every metric of the gateway: name, labels, meaning.
 
+mod transport;
+
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use gyre_protocol::codes::{Disconnect, Error, Unsubscribe};
 use gyre_session::{Method, Observation};
 use gyre_telemetry::Registry;
 use gyre_telemetry::metrics::Error as RegisterError;
+use http::Version;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
+
+pub(crate) use self::transport::Transport;
+use self::transport::Transports;
 
 /// Upper bounds of command durations. Unit: seconds.
 const COMMAND_BUCKETS: &[f64] = &[
@@ -22,8 +29,6 @@ pub(crate) struct Metrics {
     pub(crate) messages_sent: Messages,
     pub(crate) messages_received: Messages,
     pub(crate) actions: Actions,
-    pub(crate) connections_accepted: IntCounter,
-    pub(crate) connections_inflight: IntGauge,
     pub(crate) connection_limit: IntCounter,
     commands: BTreeMap<&'static str, Histogram>,
     reply_errors: IntCounterVec,
@@ -32,7 +37,7 @@ pub(crate) struct Metrics {
     server_unsubscribes: ByCode,
     server_disconnects: ByCode,
     recover: IntCounterVec,
-    ping_pong: Histogram,
+    transports: Transports,
     filtered: IntCounter,
     /// Channels that were compared with their streams.
     pub(crate) gaps: IntCounter,
@@ -91,8 +96,6 @@ impl Metrics {
             messages_sent: messages(registry, "node_messages_sent_count", "sent to")?,
             messages_received: messages(registry, "node_messages_received_count", "received from")?,
             actions: actions(registry)?,
-            connections_accepted: accepted(registry)?,
-            connections_inflight: inflight(registry)?,
             connection_limit: registry.counter(
                 "node_client_connection_limit",
                 "Connections refused because a limit was reached.",
@@ -124,7 +127,7 @@ impl Metrics {
                 "Recoveries that were tried.",
                 &recover,
             )?,
-            ping_pong: ping_pong(registry)?,
+            transports: Transports::new(registry)?,
             filtered: registry
                 .counter_by(
                     "node_tags_filter_dropped_publications",
@@ -143,7 +146,12 @@ impl Metrics {
         })
     }
 
-    pub(crate) fn observed(&self, observation: &Observation) {
+    /// The counters of a transport over this version of HTTP.
+    pub(crate) fn transport(&self, name: &'static str, version: Version) -> Arc<Transport> {
+        self.transports.of(name, version)
+    }
+
+    pub(crate) fn observed(&self, transport: &Transport, observation: &Observation) {
         match observation {
             Observation::Answered {
                 method,
@@ -174,7 +182,7 @@ impl Metrics {
                 let labels = [yes(*recovered), "", yes(*publications > 0)];
                 self.recover.with_label_values(&labels).inc();
             }
-            Observation::Pong { took_ms } => self.ping_pong.observe(seconds(*took_ms)),
+            Observation::Pong { took_ms } => transport.pong(*took_ms),
             Observation::Filtered => self.filtered.inc(),
         }
     }
@@ -192,7 +200,7 @@ impl Metrics {
             "node.messages_received_count.type.publication",
             float(received),
         );
-        let inflight = u64::try_from(self.connections_inflight.get()).unwrap_or(0);
+        let inflight = u64::try_from(self.transports.inflight()).unwrap_or(0);
         put("client.connections_inflight", float(inflight));
         for (method, histogram) in &self.commands {
             let name = format!("client.command_duration_seconds.count.method.{method}");
@@ -275,46 +283,6 @@ fn disconnects(registry: &Registry) -> Result<ByCode, RegisterError> {
             .collect(),
         other: of(OTHER),
     })
-}
-
-fn ping_pong(registry: &Registry) -> Result<Histogram, RegisterError> {
-    let all = registry.histogram_by(
-        "client_ping_pong_duration_seconds",
-        "From a ping to its answer.",
-        &["transport"],
-        COMMAND_BUCKETS,
-    )?;
-    Ok(all.with_label_values(&["websocket"]))
-}
-
-fn accepted(registry: &Registry) -> Result<IntCounter, RegisterError> {
-    let labels = [
-        "transport",
-        "accept_protocol",
-        "client_name",
-        "client_version",
-    ];
-    let all = registry.counter_by(
-        "client_connections_accepted",
-        "Connections that were accepted.",
-        &labels,
-    )?;
-    Ok(all.with_label_values(&["websocket", "h1", "", ""]))
-}
-
-fn inflight(registry: &Registry) -> Result<IntGauge, RegisterError> {
-    let labels = [
-        "transport",
-        "accept_protocol",
-        "client_name",
-        "client_version",
-    ];
-    let all = registry.gauge_by(
-        "client_connections_inflight",
-        "Connections that are open.",
-        &labels,
-    )?;
-    Ok(all.with_label_values(&["websocket", "h1", "", ""]))
 }
 
 fn messages(registry: &Registry, name: &str, way: &str) -> Result<Messages, RegisterError> {

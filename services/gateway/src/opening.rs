@@ -5,6 +5,7 @@ use gyre_backend::ClientContext;
 use gyre_runtime::Head;
 use gyre_session::{Names, Session, Transport as Facts};
 use gyre_types::ClientId;
+use http::Version;
 use http::header::CONTENT_TYPE;
 use uuid::Uuid;
 
@@ -22,6 +23,7 @@ pub(crate) struct Opening {
     session: Session,
     context: Context,
     facts: Facts,
+    version: Version,
 }
 
 /// What the client learns of its session's name.
@@ -72,6 +74,7 @@ impl Opening {
             session,
             context,
             facts,
+            version: head.version,
         }
     }
 
@@ -87,9 +90,12 @@ impl Opening {
         limits: Limits,
         unread: Vec<Bytes>,
     ) -> Driver<T> {
+        let counters = self.node.metrics.transport(transport.name(), self.version);
+        counters.accepted.inc();
         self.context.transport = transport.name();
         self.context.format = self.facts.format;
         let parts = Parts {
+            counters,
             node: self.node,
             session: self.session,
             transport,

@@ -80,13 +80,13 @@ impl Intercept for Streams {
             return self.answer(taken, short::too_many());
         }
         let cors = cors::headers(&self.node.live.load().origins, &taken.head.headers);
+        // In a box from the start: what the request brings is soon of no use, and would lie in the task
+        // for ever.
+        let preparing = Box::pin(Arc::clone(&self).prepare(endpoint, taken, cors));
         tasks.spawn("connection", OnExit::Ignore, async move {
-            // In a box: reading the request is soon over, and would lie in the task for ever.
-            let prepared = Box::pin(self.prepare(endpoint, taken, cors)).await;
+            let prepared = preparing.await;
             if let Some(driver) = prepared {
-                self.node.metrics.connections_inflight.inc();
                 driver.run().await;
-                self.node.metrics.connections_inflight.dec();
             }
             self.admission.leave();
         });
@@ -104,7 +104,7 @@ impl Streams {
     }
 
     async fn prepare(
-        &self,
+        self: Arc<Self>,
         endpoint: Endpoint,
         mut taken: Taken,
         cors: HeaderMap,
@@ -181,7 +181,6 @@ impl Streams {
                 return None;
             }
         };
-        self.node.metrics.connections_accepted.inc();
         Some(Box::new(opening.driver(
             transport,
             self.limits,

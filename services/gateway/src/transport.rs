@@ -13,7 +13,8 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use gyre_protocol::codes::Disconnect;
-use gyre_session::Session;
+
+use crate::outgoing::Outgoing;
 
 /// Why there is nothing more to read.
 #[derive(Debug, thiserror::Error)]
@@ -56,7 +57,7 @@ pub(crate) trait Transport: Send + 'static {
     /// # Errors
     ///
     /// The socket's.
-    fn write(&mut self, session: &mut Session) -> io::Result<()>;
+    fn write(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()>;
 
     /// Whether something waits for the socket to take more.
     fn is_pending(&self) -> bool;

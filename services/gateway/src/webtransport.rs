@@ -154,11 +154,9 @@ impl Endpoint {
             request.too_many_requests().await;
             return;
         }
-        if let Some(driver) = Box::pin(self.prepare(request)).await {
-            self.node.metrics.connections_accepted.inc();
-            self.node.metrics.connections_inflight.inc();
+        let prepared = Box::pin(self.prepare(request)).await;
+        if let Some(driver) = prepared {
             driver.run().await;
-            self.node.metrics.connections_inflight.dec();
         }
         self.admission.leave();
     }

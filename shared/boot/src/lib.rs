@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod addresses;
+mod autocert;
 pub mod command;
 mod links;
 mod paths;

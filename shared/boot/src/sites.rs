@@ -4,7 +4,7 @@ use std::fmt;
 use std::net::SocketAddr;
 
 use axum::Router;
-use gyre_config::Config;
+use gyre_config::{Config, host_and_port};
 use gyre_runtime::layers::{CallTracer, RequestCounter};
 use gyre_runtime::process::Failure;
 use gyre_runtime::tls::Tls;
@@ -12,6 +12,7 @@ use gyre_runtime::{Listeners, Parts, Site, admin};
 use gyre_telemetry::{Traces, VERSION};
 
 use crate::addresses::{Addresses, Role};
+use crate::autocert::Autocert;
 use crate::paths::{self, Paths};
 use crate::tls;
 
@@ -35,12 +36,22 @@ pub struct Running {
 pub fn check(config: &Config) -> Vec<String> {
     let paths = paths::check(config).err().map(|clash| clash.to_string());
     let tls = match Addresses::of(config, Role::Everything) {
-        Ok(at) => tls::of(config, &at)
+        Ok(at) => tls::of(config, &at, None)
             .err()
             .map(|unusable| unusable.to_string()),
         Err(error) => Some(error.to_string()),
     };
     [paths, tls].into_iter().flatten().collect()
+}
+
+/// Where an authority looks for proof by HTTP, if it is to.
+fn proof_address(config: &Config) -> Result<Option<SocketAddr>, Failure> {
+    let options = &config.http_server.tls_autocert;
+    if !options.enabled || !options.http {
+        return Ok(None);
+    }
+    let address = host_and_port(&options.http_addr).map_err(Failure::bad_configuration)?;
+    Ok(Some(address))
 }
 
 /// The listeners of a process, bound and not serving.
@@ -51,6 +62,7 @@ pub struct Sites {
     pub paths: Paths,
     listeners: Listeners,
     tls: BTreeMap<SocketAddr, Tls>,
+    autocert: Option<Autocert>,
     counter: Option<RequestCounter>,
     tracer: Option<CallTracer>,
     prepares: Vec<Prepare>,
@@ -79,8 +91,15 @@ impl Sites {
     pub fn bind(config: &Config, role: Role, parts: &Parts) -> Result<Self, Failure> {
         let paths = paths::check(config).map_err(Failure::bad_configuration)?;
         let at = Addresses::of(config, role).map_err(Failure::bad_configuration)?;
-        let tls = tls::of(config, &at).map_err(Failure::bad_configuration)?;
-        let listeners = Listeners::bind(at.all(), &parts.registry).map_err(Failure::failed)?;
+        let autocert = tls::automatic(config).map_err(Failure::bad_configuration)?;
+        let automatic = autocert.as_ref().map(|autocert| &autocert.tls);
+        let tls = tls::of(config, &at, automatic).map_err(Failure::bad_configuration)?;
+        let proof = proof_address(config)?;
+        let addresses = at.all().chain(proof);
+        let mut listeners = Listeners::bind(addresses, &parts.registry).map_err(Failure::failed)?;
+        if let (Some(address), Some(autocert)) = (proof, &autocert) {
+            listeners.at(address).route(autocert.routes());
+        }
         parts
             .registry
             .add_process(VERSION)
@@ -92,6 +111,7 @@ impl Sites {
             paths,
             listeners,
             tls,
+            autocert,
             counter: is_counted.then_some(counter),
             tracer: tracer(config, parts)?,
             prepares: Vec::new(),
@@ -169,6 +189,9 @@ impl Sites {
             self.listeners.at(*address).tls(tls.clone());
         }
         self.listeners.run(parts).map_err(Failure::failed)?;
+        if let Some(autocert) = self.autocert {
+            autocert.run(parts);
+        }
         Ok(Running {
             secured: self.tls.into_iter().collect(),
             prepares: self.prepares,

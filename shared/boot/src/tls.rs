@@ -5,6 +5,10 @@ use gyre_config::{AddressError, Config, Endpoint, tls};
 use gyre_runtime::tls::{Error, Source, Tls};
 
 use crate::addresses::Addresses;
+use crate::autocert::Autocert;
+
+/// The section of the port for clients, and of the internal one unless it has its own.
+const HTTP_SERVER: &str = "http_server.tls";
 
 /// Why TLS cannot be served as configured.
 #[derive(Debug, thiserror::Error)]
@@ -32,24 +36,33 @@ pub enum Unusable {
     },
 }
 
-/// The TLS of each address that has any. Files are read here.
-pub(crate) fn of(config: &Config, at: &Addresses) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
+/// The TLS of each address that has any. Files are read here; `automatic` takes the place of those of
+/// `http_server.tls`.
+pub(crate) fn of(
+    config: &Config,
+    at: &Addresses,
+    automatic: Option<&Tls>,
+) -> Result<BTreeMap<SocketAddr, Tls>, Unusable> {
     let http = &config.http_server;
     let clients = config.address_of(Endpoint::Clients)?;
     // Everything internal is where health is, or would be.
     let internal = config.address_of(Endpoint::Health)?;
-    let mut wanted = vec![(clients, "http_server.tls", &http.tls)];
+    let mut wanted = vec![(clients, HTTP_SERVER, &http.tls)];
     if internal != clients {
         if http.internal_tls.enabled {
             wanted.push((internal, "http_server.internal_tls", &http.internal_tls));
         } else if !http.tls_external {
-            wanted.push((internal, "http_server.tls", &http.tls));
+            wanted.push((internal, HTTP_SERVER, &http.tls));
         }
     }
     let mut table = BTreeMap::new();
     let mut sections = BTreeMap::new();
     for (address, section, tls) in wanted {
-        if tls.enabled {
+        if let Some(automatic) = automatic
+            && section == HTTP_SERVER
+        {
+            table.insert(address, automatic.clone());
+        } else if tls.enabled {
             table.insert(address, open(section, tls)?);
         }
         sections.insert(address, (section, tls));
@@ -77,6 +90,19 @@ pub(crate) fn of(config: &Config, at: &Addresses) -> Result<BTreeMap<SocketAddr,
         }
     }
     Ok(table)
+}
+
+/// Certificates from an authority, if they are wanted.
+pub(crate) fn automatic(config: &Config) -> Result<Option<Autocert>, Unusable> {
+    let options = &config.http_server.tls_autocert;
+    if !options.enabled {
+        return Ok(None);
+    }
+    let autocert = Autocert::new(options).map_err(|source| Unusable::Section {
+        section: "http_server.tls_autocert",
+        source,
+    })?;
+    Ok(Some(autocert))
 }
 
 fn open(section: &'static str, tls: &tls::Tls) -> Result<Tls, Unusable> {

@@ -22,7 +22,7 @@ mod value;
 mod values;
 
 pub use flags::{Flag, Takes, flags};
-pub use listen::{AddressError, Endpoint};
+pub use listen::{AddressError, Endpoint, host_and_port};
 pub use load::{Loaded, Reloaded, Source, load, reloaded};
 pub use problem::{FileError, Origin, Problem, Problems, Warning};
 pub use sections::access::{TokenRevoke, UserBlock, UserTokensInvalidate};
@@ -32,7 +32,7 @@ pub use sections::client::Client;
 pub use sections::database::Database;
 pub use sections::engine::Engine;
 pub use sections::gateway::{Gateway, Links};
-pub use sections::http_server::HttpServer;
+pub use sections::http_server::{HttpServer, TlsAutocert};
 pub use sections::log::Log;
 pub use sections::observe::{Health, OpenTelemetry, Prometheus, Swagger};
 pub use sections::process::{Drain, Node, Shutdown, UsageStats};

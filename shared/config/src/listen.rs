@@ -72,6 +72,21 @@ impl Config {
     }
 }
 
+/// Where `http_server.tls_autocert.http_addr` is: a host may be left out, and then means everywhere.
+///
+/// # Errors
+///
+/// [`AddressError`] if it is no host and port, or the name cannot be resolved.
+pub fn host_and_port(text: &str) -> Result<SocketAddr, AddressError> {
+    let parts = text.rsplit_once(':');
+    let parsed = parts.and_then(|(host, port)| Some((host, port.parse().ok()?)));
+    let (host, port) = parsed.ok_or_else(|| AddressError {
+        host: text.to_owned(),
+        source: std::io::ErrorKind::InvalidInput.into(),
+    })?;
+    resolve(host, port)
+}
+
 fn resolve(host: &str, port: u16) -> Result<SocketAddr, AddressError> {
     if host.is_empty() {
         return Ok(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port));

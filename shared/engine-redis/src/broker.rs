@@ -4,23 +4,21 @@ use std::time::Duration;
 use bytes::Bytes;
 use gyre_engine::{
     BoxFuture, Broker, Error, Features, History, HistoryQuery, HistoryRead, Inlet, Order, Publish,
-    PublishOptions, Published, Suppressed, epoch_of,
+    PublishOptions, Published, Suppressed,
 };
 use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_runtime::Clock;
-use gyre_types::{ChannelName, Epoch, Position};
+use gyre_types::{ChannelName, Epoch};
 use redis::{Cmd, Value, cmd};
 
 use crate::bus::Bus;
 use crate::flights::Flights;
+use crate::history::{self, Read, Renew, millis, millis_text, new_epoch, odd, stream_keys};
 use crate::layout::{Kind, Place};
 use crate::link::{Facts, Link, Live, Repeat, Request};
 use crate::options::Wait;
 use crate::scripts::Script;
 use crate::wire::{self, Foreign};
-
-/// Longest time to live that is given to Redis; for ever, as far as anybody is concerned.
-const TTL_MS_MAX: u64 = 100 * 365 * 24 * 3600 * 1000;
 
 /// Moves publications over Redis and keeps them there.
 pub(crate) struct RedisBroker<I> {
@@ -228,32 +226,14 @@ impl<I: Inlet> RedisBroker<I> {
     }
 
     async fn read_now(&self, channel: &ChannelName, query: &HistoryQuery<'_>) -> HistoryRead {
-        let layout = self.link.layout();
-        let place = layout.place(channel.as_str());
-        let range = Range::of(query);
-        let epoch = new_epoch();
-        let meta_ttl = query.meta_ttl.map(millis_text).unwrap_or_default();
-        let since_epoch = query.since.map_or("", |(_, epoch)| epoch);
-        let args = |command: &mut Cmd, facts: &Facts| {
-            command
-                .arg(&*facts.lineage)
-                .arg(epoch.as_str())
-                .arg(&meta_ttl)
-                .arg(since_epoch)
-                .arg(range.command)
-                .arg(&range.from)
-                .arg(&range.to)
-                .arg(&range.count);
-        };
-        let request = Request {
-            partition: place.partition,
-            script: Script::History,
-            keys: stream_keys(&self.link, place, channel),
-            args: &args,
-            repeat: Repeat::Freely,
-        };
-        let (value, _) = self.link.call(&request).await?;
-        read_history(value)?
+        let read = Read::new(&self.link, channel, query, Renew::For(query.meta_ttl));
+        let args = |command: &mut Cmd, facts: &Facts| read.add_args(command, facts);
+        let (value, _) = self.link.call(&read.request(&args)).await?;
+        let history = history::read(value)?;
+        if let Ok(History { top, .. }) = &history {
+            self.bus.learn(channel, *top);
+        }
+        history
     }
 
     async fn remove(&self, channel: &ChannelName) -> Result<(), Error> {
@@ -394,51 +374,6 @@ impl<I: Inlet> Broker for RedisBroker<I> {
     }
 }
 
-/// A range of a stream as Redis takes it.
-struct Range {
-    command: &'static str,
-    from: String,
-    to: String,
-    count: String,
-}
-
-impl Range {
-    fn of(query: &HistoryQuery<'_>) -> Self {
-        let since = query.since.map(|(offset, _)| offset);
-        let mut count = query
-            .limit
-            .map(|limit| limit.to_string())
-            .unwrap_or_default();
-        let (command, from, to) = match query.order {
-            Order::Forward => {
-                let first = since.map_or(Some(0), |offset| offset.checked_add(1));
-                if first.is_none() {
-                    "0".clone_into(&mut count);
-                }
-                (
-                    "XRANGE",
-                    first.unwrap_or(u64::MAX).to_string(),
-                    "+".to_owned(),
-                )
-            }
-            Order::Reverse => {
-                let last = since.map(|offset| offset.saturating_sub(1));
-                if last == Some(0) {
-                    "0".clone_into(&mut count);
-                }
-                let from = last.map_or_else(|| "+".to_owned(), |last| last.to_string());
-                ("XREVRANGE", from, "-".to_owned())
-            }
-        };
-        Self {
-            command,
-            from,
-            to,
-            count,
-        }
-    }
-}
-
 impl<T: Clone> Shared<T> {
     fn new(result: Result<T, Error>) -> Self {
         Self(result.map(Arc::new).map_err(Arc::new))
@@ -468,15 +403,6 @@ fn copy_of(error: &Error) -> Error {
     }
 }
 
-fn stream_keys(link: &Link, place: Place, channel: &ChannelName) -> Vec<String> {
-    let (layout, partition) = (link.layout(), place.partition);
-    vec![
-        layout.partition_key(Kind::Header, partition),
-        layout.key(Kind::Meta, partition, channel.as_str()),
-        layout.key(Kind::Stream, partition, channel.as_str()),
-    ]
-}
-
 /// What a publish came to, and the number of its message; 0 if there was none.
 fn read_published(value: Value) -> Result<(Published, u64), Error> {
     let (outcome, position, number): (i64, Vec<u8>, u64) =
@@ -493,68 +419,10 @@ fn read_published(value: Value) -> Result<(Published, u64), Error> {
     Ok((published, number))
 }
 
-/// What was read; the inner error if the epoch is another.
-fn read_history(value: Value) -> Result<HistoryRead, Error> {
-    let Value::Array(parts) = value else {
-        return Err(odd());
-    };
-    let mut parts = parts.into_iter();
-    let position: Vec<u8> =
-        redis::from_redis_value(parts.next().unwrap_or_default()).map_err(|_| odd())?;
-    let top = wire::read_position(&position)?.ok_or_else(odd)?;
-    let Some(entries) = parts.next() else {
-        return Ok(Err(Error::UnrecoverablePosition { top }));
-    };
-    let Value::Array(entries) = entries else {
-        return Err(odd());
-    };
-    let publications: Result<Vec<_>, Error> = entries
-        .into_iter()
-        .map(|entry| read_entry(entry, top.epoch).map(Arc::new))
-        .collect();
-    Ok(Ok(History {
-        top,
-        publications: publications?,
-    }))
-}
-
-/// Reads one entry of a stream: its id, and its only field.
-fn read_entry(value: Value, epoch: Epoch) -> Result<Publication, Error> {
-    let (id, fields): (String, (Vec<u8>, Vec<u8>)) =
-        redis::from_redis_value(value).map_err(|_| odd())?;
-    let offset = id.split('-').next().unwrap_or_default();
-    let position = Position {
-        offset: offset.parse().map_err(|_| odd())?,
-        epoch,
-    };
-    Ok(wire::read_entry(&fields.1.into(), position)?)
-}
-
 impl From<Foreign> for Error {
     fn from(foreign: Foreign) -> Self {
         Self::Internal {
             reason: format!("what stands on redis is {foreign}"),
         }
     }
-}
-
-fn odd() -> Error {
-    Error::Internal {
-        reason: "a script answered something else than it does".to_owned(),
-    }
-}
-
-pub(crate) fn millis(span: Duration) -> u64 {
-    u64::try_from(span.as_millis()).map_or(TTL_MS_MAX, |millis| millis.min(TTL_MS_MAX))
-}
-
-fn millis_text(span: Duration) -> String {
-    millis(span).to_string()
-}
-
-/// A random epoch.
-fn new_epoch() -> Epoch {
-    // Bits 48 to 51 and 64 and 65 of a UUID are not random; what is left and right of them is.
-    let [a, b, c, d, e, f, .., g, h] = uuid::Uuid::new_v4().into_bytes();
-    epoch_of([a, b, c, d, e, f, g, h])
 }

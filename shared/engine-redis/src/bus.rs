@@ -6,25 +6,28 @@
 //! their channels meanwhile, whichever connections come and go.
 //!
 //! A line that is heard again after it was not, and one whose numbers have a hole, may have lost
-//! something: its channels are told so at once.
+//! something. Its channels are repaired from history at once, unseen by anybody ([`heard`]); the inlet
+//! is told of those that cannot be.
 
 mod ear;
+mod heard;
 mod lines;
+mod repair;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gyre_engine::{Error, Inlet};
-use gyre_types::ChannelName;
+use gyre_engine::{Error, History, Inlet};
+use gyre_types::{ChannelName, Position};
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 
 use crate::layout::Place;
 use crate::link::{Address, Link};
-use lines::Lines;
+use lines::{Gap, Lines};
 
 /// Longest wait of a publisher for its own message to arrive. It is on the way when it is
 /// acknowledged.
@@ -42,6 +45,9 @@ pub(crate) struct Bus<I> {
     wishes: watch::Sender<u64>,
     /// Nodes that are listened to.
     ears: Mutex<BTreeSet<Address>>,
+    /// What is to be repaired, and who is told of it.
+    gaps: Mutex<VecDeque<(Place, Gap)>>,
+    gap: Notify,
 }
 
 impl<I: Inlet> Bus<I> {
@@ -57,9 +63,12 @@ impl<I: Inlet> Bus<I> {
             wanted: Mutex::default(),
             wishes: watch::channel(0).0,
             ears: Mutex::default(),
+            gaps: Mutex::default(),
+            gap: Notify::new(),
         });
         let following = Arc::clone(&bus);
         link.run(async move { following.follow().await });
+        link.run(repair::run(Arc::clone(&bus)));
         bus
     }
 
@@ -105,7 +114,8 @@ impl<I: Inlet> Bus<I> {
     /// A line is heard by this ear from now on.
     fn heard(&self, ear: u64, place: Place) {
         if let Some(partition) = self.partition(place) {
-            partition.lock().heard(ear, place.bus, &*self.inlet);
+            let gaps = partition.lock().heard(ear, place.bus, &*self.inlet);
+            self.doubt(place, gaps);
         }
     }
 
@@ -128,10 +138,37 @@ impl<I: Inlet> Bus<I> {
     }
 
     /// A message came.
-    // hot path: none of this is marked, it runs before delivery 1/6.
     fn message(&self, ear: u64, place: Place, text: &Bytes) {
         if let Some(partition) = self.partition(place) {
-            partition.lock().message(ear, place.bus, text, &*self.inlet);
+            let gaps = partition.lock().message(ear, place.bus, text, &*self.inlet);
+            self.doubt(place, gaps);
+        }
+    }
+
+    /// Somebody has read a channel's stream up to here.
+    pub(crate) fn learn(&self, channel: &ChannelName, top: Position) {
+        let place = self.link.layout().place(channel.as_str());
+        if let Some(partition) = self.partition(place) {
+            partition.lock().learn(place.bus, channel, top);
+        }
+    }
+
+    fn doubt(&self, place: Place, gaps: Vec<Gap>) {
+        if gaps.is_empty() {
+            return;
+        }
+        let gaps = gaps.into_iter().map(|gap| (place, gap));
+        self.gaps.lock().extend(gaps);
+        self.gap.notify_one();
+    }
+
+    /// What was read for a gap.
+    fn repaired(&self, place: Place, gap: &Gap, found: Option<History>) {
+        if let Some(partition) = self.partition(place) {
+            let left = partition
+                .lock()
+                .repair(place.bus, &gap.channel, found, &*self.inlet);
+            self.doubt(place, left.into_iter().collect());
         }
     }
 

@@ -14,6 +14,7 @@
 mod broker;
 mod bus;
 mod flights;
+mod history;
 mod layout;
 mod link;
 mod options;

@@ -27,6 +27,12 @@ impl Commands {
         }
     }
 
+    /// Where the next command begins, which the last one's length follows from. Unit: bytes.
+    #[must_use]
+    pub const fn position(&self) -> usize {
+        self.messages.at
+    }
+
     /// The next command; `None` behind the last one, and behind an error. Payloads share the frame.
     // hot path: command 2/5
     pub fn next_command(&mut self) -> Option<Result<Command, DecodeError>> {

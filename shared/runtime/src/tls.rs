@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustls::crypto::CryptoProvider;
-use rustls::server::WebPkiClientVerifier;
-use rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion};
+use rustls::server::{ResolvesServerCert, WebPkiClientVerifier};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 use tokio::time::sleep;
 
 use crate::Parts;
@@ -73,13 +73,14 @@ pub struct Tls {
 }
 
 struct Shared {
-    source: Source,
+    /// `None`: certificates come from elsewhere.
+    source: Option<Source>,
     state: Mutex<State>,
 }
 
 struct State {
     /// What was read last, and is in use.
-    texts: Texts,
+    texts: Option<Texts>,
     config: Arc<ServerConfig>,
     /// What was read last and could not be used: told once.
     refused: Option<Texts>,
@@ -110,14 +111,36 @@ impl Tls {
     pub fn new(source: Source) -> Result<Self, Error> {
         let texts = Texts::read(&source)?;
         let config = Arc::new(texts.config()?);
+        Ok(Self::of(Some(source), Some(texts), config))
+    }
+
+    /// TLS whose certificates something else chooses and renews. `protocol` is one that it needs beside
+    /// those of HTTP.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unusable`].
+    pub fn chosen_by(
+        resolver: Arc<dyn ResolvesServerCert>,
+        protocol: &[u8],
+    ) -> Result<Self, Error> {
+        let builder = ServerConfig::builder_with_provider(Arc::new(provider()))
+            .with_protocol_versions(VERSIONS)?;
+        let mut config = builder.with_no_client_auth().with_cert_resolver(resolver);
+        config.alpn_protocols = protocols();
+        config.alpn_protocols.push(protocol.to_vec());
+        Ok(Self::of(None, None, Arc::new(config)))
+    }
+
+    fn of(source: Option<Source>, texts: Option<Texts>, config: Arc<ServerConfig>) -> Self {
         let state = Mutex::new(State {
             texts,
             config,
             refused: None,
         });
-        Ok(Self {
+        Self {
             shared: Arc::new(Shared { source, state }),
-        })
+        }
     }
 
     /// Reads everything again, and leaves it to [`Prepared::commit`] to use it.
@@ -126,12 +149,18 @@ impl Tls {
     ///
     /// See [`Error`].
     pub fn prepare(&self) -> Result<Prepared, Error> {
-        self.prepared(Texts::read(&self.shared.source)?)
+        match &self.shared.source {
+            Some(source) => self.prepared(Texts::read(source)?),
+            None => Ok(Prepared {
+                tls: self.clone(),
+                news: None,
+            }),
+        }
     }
 
     fn prepared(&self, texts: Texts) -> Result<Prepared, Error> {
         let tls = self.clone();
-        if texts == self.shared.state.lock().texts {
+        if Some(&texts) == self.shared.state.lock().texts.as_ref() {
             return Ok(Prepared { tls, news: None });
         }
         match texts.config() {
@@ -148,6 +177,9 @@ impl Tls {
 
     /// Looks at the files until the process drains; whatever changed is read.
     pub fn watch(&self, parts: &Parts) {
+        if self.shared.source.is_none() {
+            return;
+        }
         let tls = self.clone();
         parts.tasks.spawn_background("certificates", async move {
             loop {
@@ -158,9 +190,12 @@ impl Tls {
     }
 
     fn look(&self) {
+        let Some(source) = &self.shared.source else {
+            return;
+        };
         let is_told = |texts: &Texts| self.shared.state.lock().refused.as_ref() == Some(texts);
         // Half-written files are read whole the next time.
-        let Ok(texts) = Texts::read(&self.shared.source) else {
+        let Ok(texts) = Texts::read(source) else {
             return;
         };
         if is_told(&texts) {
@@ -206,7 +241,7 @@ impl Prepared {
         };
         let mut state = self.tls.shared.state.lock();
         state.config = Arc::new(config);
-        state.texts = texts;
+        state.texts = Some(texts);
         state.refused = None;
         true
     }
@@ -247,14 +282,42 @@ impl Texts {
             }
         };
         let mut config = builder.with_single_cert(certificates, key)?;
-        // Browsers open few connections over HTTP/1.1, which streams would use up. Their WebSockets
-        // come over connections of their own, which offer HTTP/1.1 only.
-        config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
+        config.alpn_protocols = protocols();
         Ok(config)
     }
 }
 
-fn provider() -> CryptoProvider {
+/// Browsers open few connections over HTTP/1.1, which streams would use up. Their WebSockets come over
+/// connections of their own, which offer HTTP/1.1 only.
+fn protocols() -> Vec<Vec<u8>> {
+    vec![b"h2".to_vec(), b"http/1.1".to_vec()]
+}
+
+/// How this process calls a server whose certificate comes from these authorities: a PEM, base64 of a
+/// PEM, or the path of a file.
+///
+/// # Errors
+///
+/// See [`Error`].
+pub fn client_trusting(
+    option: &'static str,
+    authorities: &str,
+) -> Result<Arc<ClientConfig>, Error> {
+    let named = |source| Error::Pem { option, source };
+    let authorities = Pem::read(authorities).map_err(named)?;
+    let mut roots = RootCertStore::empty();
+    for root in authorities.certificates().map_err(named)? {
+        roots.add(root)?;
+    }
+    let builder = ClientConfig::builder_with_provider(Arc::new(provider()))
+        .with_protocol_versions(VERSIONS)?;
+    let config = builder.with_root_certificates(roots).with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// The arithmetic that all TLS of this process is done with.
+#[must_use]
+pub fn provider() -> CryptoProvider {
     rustls::crypto::ring::default_provider()
 }
 

@@ -35,6 +35,7 @@
 mod commands;
 mod control;
 mod effect;
+mod frame;
 mod identity;
 mod message;
 mod observe;
@@ -52,6 +53,7 @@ pub use effect::{
     RefreshedSubscription, Refusal, Register, Stats, Subscribe, Subscribed, SubscriptionGrant,
     Terms, TokenMark, TokenRefusal, Unrefreshed, Unsubscribe,
 };
+pub use frame::Frame;
 pub use identity::describe::{Description, Held};
 pub use message::Message;
 pub use observe::{Method, Observation};

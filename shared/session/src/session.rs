@@ -21,6 +21,7 @@ use crate::commands::{
 };
 use crate::control::{self, Control};
 use crate::effect::{Completion, Effect, RefreshBy};
+use crate::frame::Frame;
 use crate::identity::Identity;
 use crate::message::Message;
 use crate::observe::{Method, Observation};
@@ -487,7 +488,7 @@ impl Session {
         let body = outcome.unwrap_or_else(ReplyBody::Error);
         let reply = Reply { id: asked.id, body };
         match encode_reply(self.transport.format, &reply) {
-            Ok(message) => self.transmit(Message::Own(message)),
+            Ok(message) => self.transmit(Message::Own(message, Frame::of_reply(method))),
             Err(_not_json) => self.close(Disconnect::INAPPROPRIATE_PROTOCOL, now),
         }
     }
@@ -499,7 +500,10 @@ impl Session {
             body,
         };
         match encode_push(self.transport.format, self.transport.envelope, &push) {
-            Ok(message) => self.transmit(Message::Own(message)),
+            Ok(message) => {
+                let frame = Frame::of_push(&push.body);
+                self.transmit(Message::Own(message, frame));
+            }
             Err(_not_json) => self.close(Disconnect::INAPPROPRIATE_PROTOCOL, now),
         }
     }

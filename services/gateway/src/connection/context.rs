@@ -4,12 +4,13 @@ use gyre_backend::ClientContext;
 use gyre_protocol::Format;
 use gyre_protocol::codes::Error;
 use gyre_protocol::messages::ConnectRequest;
-use gyre_session::{Observation, Question, Session};
+use gyre_session::{Question, Session};
 use gyre_types::SubscriptionId;
 use tokio::sync::oneshot;
 
 use crate::effects::Streams;
 use crate::handle::Handle;
+use crate::metrics::Transport;
 use crate::node::Node;
 use crate::online;
 
@@ -73,9 +74,9 @@ impl Context {
     }
 
     /// Counts what the session has seen.
-    pub(crate) fn observe(&mut self, node: &Node, session: &mut Session) {
+    pub(crate) fn observe(node: &Node, counters: &Transport, session: &mut Session) {
         for observation in session.poll_observations() {
-            self.count(node, &observation);
+            node.metrics.observed(counters, &observation);
         }
     }
 
@@ -124,9 +125,5 @@ impl Context {
                 online::appear(node, user);
             }
         }
-    }
-
-    fn count(&mut self, node: &Node, observation: &Observation) {
-        node.metrics.observed(observation);
     }
 }

@@ -12,12 +12,13 @@ use bytes::Bytes;
 use gyre_protocol::Envelope;
 use gyre_protocol::codes::Disconnect;
 use gyre_runtime::Stream;
-use gyre_session::{Message, Session, Transport as Facts};
+use gyre_session::{Message, Transport as Facts};
 use tokio::io::{AsyncRead, ReadBuf};
 
 use super::outlet::Outlet;
 use super::{Ended, Transport};
 use crate::grpc::message::{self, Decoder, HEAD_BYTES};
+use crate::outgoing::Outgoing;
 use crate::scratch;
 
 /// Frames below this are counted against their sender until they are read. Unit: bytes. Source: the
@@ -63,12 +64,12 @@ impl GrpcStream {
     }
 
     /// Takes the session's messages, as they are to leave together.
-    fn stage(&self, session: &mut Session, out: &mut Vec<u8>) {
+    fn stage(&self, outgoing: &mut Outgoing<'_>, out: &mut Vec<u8>) {
         let mut last = 0;
-        while let Some(message) = session.poll_message() {
+        while let Some(message) = outgoing.next() {
             last = out.len();
             match &message {
-                Message::Own(bytes) => message::put(out, bare(bytes)),
+                Message::Own(bytes, _) => message::put(out, bare(bytes)),
                 Message::Shared { .. } => {
                     if let Some(encoded) = message.shared(self.facts) {
                         message::put(out, bare(encoded.bytes()));
@@ -145,9 +146,9 @@ impl Transport for GrpcStream {
         false
     }
 
-    fn write(&mut self, session: &mut Session) -> io::Result<()> {
+    fn write(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()> {
         scratch::with_spare(|out| {
-            self.stage(session, out);
+            self.stage(outgoing, out);
             self.outlet.send(out)
         })
     }

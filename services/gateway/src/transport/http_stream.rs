@@ -11,11 +11,12 @@ use gyre_config::streams::ConnectCodeToHttp;
 use gyre_protocol::codes::Disconnect;
 use gyre_protocol::{Envelope, Format};
 use gyre_runtime::{Responder, Stream};
-use gyre_session::{Message, Session, Transport as Facts};
+use gyre_session::{Message, Transport as Facts};
 
 use super::outlet::Outlet;
 use super::positions::Positions;
 use super::{Ended, Transport};
+use crate::outgoing::Outgoing;
 use crate::{http, scratch};
 
 /// How messages stand in the body.
@@ -99,19 +100,19 @@ impl HttpStream {
     }
 
     /// Answers a refused connect with a status instead of a stream.
-    fn refuse(&mut self, session: &mut Session) -> io::Result<bool> {
-        let Some(closing) = session.closing() else {
+    fn refuse(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<bool> {
+        let Some(closing) = outgoing.closing() else {
             return Ok(false);
         };
         let is_waiting = |head: &mut Box<Head>| head.on_refusal.is_some();
         let Some(head) = self.head.take_if(is_waiting) else {
             return Ok(false);
         };
-        let (code, text) = match session.connect_error() {
+        let (code, text) = match outgoing.connect_error() {
             Some(error) => (error.code, error.message.to_string()),
             None => (closing.code, closing.reason.to_string()),
         };
-        while session.poll_message().is_some() {}
+        outgoing.discard();
         let Head {
             responder,
             cors,
@@ -154,9 +155,9 @@ impl HttpStream {
     }
 
     /// Takes the session's messages as one chunk.
-    fn stage(&mut self, session: &mut Session, out: &mut Vec<u8>) {
+    fn stage(&mut self, outgoing: &mut Outgoing<'_>, out: &mut Vec<u8>) {
         let mut body = Vec::new();
-        while let Some(message) = session.poll_message() {
+        while let Some(message) = outgoing.next() {
             if let Some(positions) = &mut self.positions
                 && let Some(id) = positions.id_after(&message)
             {
@@ -165,7 +166,7 @@ impl HttpStream {
                 }
             }
             match &message {
-                Message::Own(bytes) => self.put(&mut body, bytes),
+                Message::Own(bytes, _) => self.put(&mut body, bytes),
                 Message::Shared { .. } => {
                     if let Some(encoded) = message.shared(self.facts) {
                         self.put(&mut body, encoded.bytes());
@@ -204,13 +205,13 @@ impl Transport for HttpStream {
         false
     }
 
-    fn write(&mut self, session: &mut Session) -> io::Result<()> {
-        if self.refuse(session)? {
+    fn write(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()> {
+        if self.refuse(outgoing)? {
             return Ok(());
         }
         self.send_head()?;
         scratch::with_spare(|out| {
-            self.stage(session, out);
+            self.stage(outgoing, out);
             self.outlet.send(out)
         })
     }

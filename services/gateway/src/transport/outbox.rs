@@ -3,17 +3,18 @@ use std::io;
 use bytes::Bytes;
 use gyre_protocol::Format;
 use gyre_runtime::Stream;
-use gyre_session::{Message, Session, Transport as Facts};
+use gyre_session::{Message, Transport as Facts};
 use gyre_types::limits::FRAME_MESSAGES_MAX;
 use smallvec::SmallVec;
 
+use crate::outgoing::Outgoing;
 use crate::websocket::{Frames, Kind, WebSocket, deflate};
 
 type Parts = SmallVec<[Bytes; FRAME_MESSAGES_MAX]>;
 
 /// Sends all messages that the session has: joined into frames, all frames with one write.
 pub(super) fn write(
-    session: &mut Session,
+    outgoing: &mut Outgoing<'_>,
     socket: &mut WebSocket<Stream>,
     facts: Facts,
     deflate_level: u8,
@@ -26,7 +27,7 @@ pub(super) fn write(
             facts,
             frame_messages_max,
         };
-        while let Some(message) = session.poll_message() {
+        while let Some(message) = outgoing.next() {
             outbox.add(&message, deflate_level);
         }
         outbox.end_frame();
@@ -43,7 +44,7 @@ struct Outbox<'a, 'b> {
 impl Outbox<'_, '_> {
     fn add(&mut self, message: &Message, deflate_level: u8) {
         match message {
-            Message::Own(bytes) => self.join(bytes.clone()),
+            Message::Own(bytes, _) => self.join(bytes.clone()),
             Message::TransportPing => {
                 self.end_frame();
                 self.frames.ping();

@@ -37,7 +37,7 @@ impl Positions {
     /// The id of the event with this message; `None` if it changes nothing, empty if there is none.
     pub(super) fn id_after(&mut self, message: &Message) -> Option<String> {
         let is_changed = match message {
-            Message::Own(bytes) => match Push::decode(Format::Json, bytes) {
+            Message::Own(bytes, _) => match Push::decode(Format::Json, bytes) {
                 Ok(Some(push)) => self.take_push(&push),
                 // A ping; or not ours to judge.
                 Ok(None) | Err(_) => false,
@@ -132,7 +132,10 @@ mod tests {
         positions: &mut Positions,
         push: &'static str,
     ) -> Option<BTreeMap<String, (String, u64)>> {
-        let message = Message::Own(Bytes::from_static(push.as_bytes()));
+        let message = Message::Own(
+            Bytes::from_static(push.as_bytes()),
+            gyre_session::Frame::Send,
+        );
         let subs = Positions::parse(&positions.id_after(&message)?)?;
         let told = |(channel, at): (String, SubscribeRequest)| {
             assert!(at.recover);

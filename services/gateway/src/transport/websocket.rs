@@ -4,10 +4,11 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use gyre_protocol::codes::Disconnect;
 use gyre_runtime::Stream;
-use gyre_session::{Session, Transport as Facts};
+use gyre_session::Transport as Facts;
 
 use super::{Ended, Transport, outbox};
 use crate::connection::with_messages;
+use crate::outgoing::Outgoing;
 use crate::websocket::WebSocket;
 
 /// WebSocket, both ways or only to the client.
@@ -76,9 +77,9 @@ impl Transport for WebSocketTransport {
     }
 
     // hot path: delivery 6/6
-    fn write(&mut self, session: &mut Session) -> io::Result<()> {
+    fn write(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()> {
         outbox::write(
-            session,
+            outgoing,
             &mut self.socket,
             self.facts,
             self.deflate_level,

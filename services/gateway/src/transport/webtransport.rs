@@ -9,7 +9,7 @@ use bytes::Bytes;
 use gyre_protocol::Format;
 use gyre_protocol::codes::Disconnect;
 use gyre_runtime::{Duplex, Stream};
-use gyre_session::{Message, Session, Transport as Facts};
+use gyre_session::{Message, Transport as Facts};
 use memchr::memrchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use wtransport::stream::BiStream;
@@ -17,6 +17,7 @@ use wtransport::{Connection, VarInt};
 
 use super::outlet::Outlet;
 use super::{Ended, Transport};
+use crate::outgoing::Outgoing;
 use crate::scratch;
 
 /// How long a client has to take the end of its stream before the session is closed. Source: client
@@ -53,10 +54,10 @@ impl WebTransport {
         }
     }
 
-    fn stage(&self, session: &mut Session, out: &mut Vec<u8>) {
-        while let Some(message) = session.poll_message() {
+    fn stage(&self, outgoing: &mut Outgoing<'_>, out: &mut Vec<u8>) {
+        while let Some(message) = outgoing.next() {
             match &message {
-                Message::Own(bytes) => out.extend_from_slice(bytes),
+                Message::Own(bytes, _) => out.extend_from_slice(bytes),
                 Message::Shared { .. } => match message.shared(self.facts) {
                     Some(encoded) => out.extend_from_slice(encoded.bytes()),
                     None => continue,
@@ -95,9 +96,9 @@ impl Transport for WebTransport {
         false
     }
 
-    fn write(&mut self, session: &mut Session) -> io::Result<()> {
+    fn write(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()> {
         scratch::with_spare(|out| {
-            self.stage(session, out);
+            self.stage(outgoing, out);
             self.outlet.send(out)
         })
     }

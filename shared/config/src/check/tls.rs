@@ -11,6 +11,7 @@ pub(super) fn check(config: &Config, report: &mut Report) {
     listener("uni_grpc.tls", &config.uni_grpc.tls, report);
     listener("client_grpc.tls", &config.client_grpc.tls, report);
     http3(config, report);
+    autocert(config, report);
     let has_internal = http.internal_port.is_some_and(|port| port != http.port)
         || (!http.internal_address.is_empty() && http.internal_address != http.address);
     if http.internal_tls.enabled && !has_internal {
@@ -26,7 +27,8 @@ pub(super) fn check(config: &Config, report: &mut Report) {
 /// HTTP/3 is nothing without TLS, and WebTransport nothing without HTTP/3.
 fn http3(config: &Config, report: &mut Report) {
     let is_on = config.http_server.http3.enabled;
-    if is_on && !config.http_server.tls.enabled {
+    let http = &config.http_server;
+    if is_on && !http.tls.enabled && !http.tls_autocert.enabled {
         report.conflict(
             "http_server.http3.enabled",
             "true".to_owned(),
@@ -40,6 +42,30 @@ fn http3(config: &Config, report: &mut Report) {
             "true".to_owned(),
             "false without HTTP/3",
             &["http_server.http3.enabled"],
+        );
+    }
+}
+
+/// An authority is asked for something, and answers somewhere.
+fn autocert(config: &Config, report: &mut Report) {
+    let autocert = &config.http_server.tls_autocert;
+    if !autocert.enabled {
+        return;
+    }
+    if autocert.host_whitelist.is_empty() {
+        report.conflict(
+            "http_server.tls_autocert.host_whitelist",
+            "[]".to_owned(),
+            "at least one name, because certificates are asked for",
+            &["http_server.tls_autocert.enabled"],
+        );
+    }
+    if config.http_server.tls.enabled {
+        report.conflict(
+            "http_server.tls_autocert.enabled",
+            "true".to_owned(),
+            "false, because one listener has one certificate",
+            &["http_server.tls.enabled"],
         );
     }
 }

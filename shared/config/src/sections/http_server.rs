@@ -21,6 +21,8 @@ options! {
         tls_external: bool;
         /// TLS of the internal port, in place of `http_server.tls`.
         internal_tls: Tls;
+        /// Certificates from an ACME authority, in place of those of `http_server.tls`.
+        tls_autocert: TlsAutocert;
         /// HTTP/3 on the port for clients.
         http3: Http3;
         /// Serves HTTP/2 without TLS on the port for clients, to those who know it beforehand. Always so
@@ -37,5 +39,32 @@ options! {
     pub struct Http3 {
         /// Serves HTTP/3. Needs `http_server.tls`.
         enabled: bool;
+    }
+}
+
+options! {
+    /// Certificates that an ACME authority gives and renews.
+    pub struct TlsAutocert {
+        /// Asks for a certificate, and speaks TLS with it wherever `http_server.tls` would.
+        enabled: bool;
+        /// Names that the certificate is for. At least one.
+        host_whitelist: Vec<String>;
+        /// Directory that account and certificate are kept in. Empty: each start asks for a new
+        /// certificate, which authorities limit.
+        cache_dir: String;
+        /// Address of a person, for the authority. Empty: none.
+        email: String;
+        /// Name that clients mean who name none. The certificate is shown to all; known for
+        /// compatibility.
+        server_name: String;
+        /// Proves by HTTP, on `http_addr`, that the names are ours; the alternative is TLS on port 443.
+        http: bool;
+        /// Where proof by HTTP is served: host and port, or `:` and a port. Everything else there is
+        /// sent to HTTPS.
+        http_addr: String = ":80".to_owned();
+        /// Directory of the authority: a URL. Empty: Let's Encrypt.
+        directory_url: String;
+        /// Authorities that vouch for the directory itself: PEM. Empty: those that browsers know.
+        directory_ca_pem: String;
     }
 }

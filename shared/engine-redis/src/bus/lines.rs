@@ -1,11 +1,12 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use gyre_engine::Inlet;
-use gyre_types::ChannelName;
+use gyre_engine::{History, Inlet};
+use gyre_types::{ChannelName, Position};
 use tokio::sync::oneshot;
 
-use crate::wire::{Content, Foreign, Message};
+use super::heard::Heard;
+use crate::wire::{Foreign, Message};
 
 /// No connection.
 const NOBODY: u64 = 0;
@@ -16,11 +17,19 @@ pub(super) struct Lines {
     lines: HashMap<u16, Line>,
 }
 
+/// A channel that may have lost something.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub(super) struct Gap {
+    pub(super) channel: ChannelName,
+    /// Where the last that was handed over stands.
+    pub(super) since: Position,
+}
+
 /// A bus channel.
 #[derive(Debug, Default)]
 struct Line {
     /// Subscribers of this process, by channel.
-    channels: HashMap<ChannelName, u32>,
+    channels: HashMap<ChannelName, Heard>,
     /// The connection that hears it; 0: none.
     ear: u64,
     /// Whether it was heard before.
@@ -43,7 +52,10 @@ impl Lines {
         channel: &ChannelName,
     ) -> Option<impl Future<Output = ()> + use<>> {
         let line = self.lines.entry(bus).or_default();
-        *line.channels.entry(channel.clone()).or_insert(0) += 1;
+        line.channels
+            .entry(channel.clone())
+            .or_default()
+            .subscribers += 1;
         line.is_idle = false;
         if line.ear != NOBODY {
             return None;
@@ -63,9 +75,9 @@ impl Lines {
             return;
         };
         line.waiting.retain(|one| !one.is_closed());
-        if let Some(count) = line.channels.get_mut(channel) {
-            *count -= 1;
-            if *count == 0 {
+        if let Some(heard) = line.channels.get_mut(channel) {
+            heard.subscribers -= 1;
+            if heard.subscribers == 0 {
                 line.channels.remove(channel);
             }
         }
@@ -96,20 +108,49 @@ impl Lines {
         idle
     }
 
-    pub(super) fn heard<I: Inlet>(&mut self, ear: u64, bus: u16, inlet: &I) {
+    /// A connection hears the line from now on. Gaps that are to be repaired.
+    pub(super) fn heard<I: Inlet>(&mut self, ear: u64, bus: u16, inlet: &I) -> Vec<Gap> {
         let Some(line) = self.lines.get_mut(&bus).filter(|line| line.ear != ear) else {
-            return;
+            return Vec::new();
         };
         line.ear = ear;
         line.next = None;
-        if line.was_heard {
-            line.tell_gap(inlet);
-        }
+        let gaps = if line.was_heard {
+            line.gaps(inlet)
+        } else {
+            Vec::new()
+        };
         line.was_heard = true;
         for one in line.waiting.drain(..) {
             // Whoever stopped waiting does not want to know.
             let _ = one.send(());
         }
+        gaps
+    }
+
+    /// Up to where a reader knows the channel's stream.
+    pub(super) fn learn(&mut self, bus: u16, channel: &ChannelName, top: Position) {
+        let line = self.lines.get_mut(&bus);
+        if let Some(heard) = line.and_then(|line| line.channels.get_mut(channel)) {
+            heard.learn(top);
+        }
+    }
+
+    /// What was read to repair a gap; `None` if it cannot be. The gap that is left.
+    pub(super) fn repair<I: Inlet>(
+        &mut self,
+        bus: u16,
+        channel: &ChannelName,
+        found: Option<History>,
+        inlet: &I,
+    ) -> Option<Gap> {
+        let line = self.lines.get_mut(&bus)?;
+        let heard = line.channels.get_mut(channel)?;
+        let since = heard.repair(channel, found, inlet)?;
+        Some(Gap {
+            channel: channel.clone(),
+            since,
+        })
     }
 
     /// What to wait for until the message with this number was handed over, if it will be.
@@ -141,35 +182,46 @@ impl Lines {
         }
     }
 
-    pub(super) fn message<I: Inlet>(&mut self, ear: u64, bus: u16, text: &Bytes, inlet: &I) {
+    /// Hands a message over. Gaps that are to be repaired.
+    pub(super) fn message<I: Inlet>(
+        &mut self,
+        ear: u64,
+        bus: u16,
+        text: &Bytes,
+        inlet: &I,
+    ) -> Vec<Gap> {
         let Some(line) = self.lines.get_mut(&bus).filter(|line| line.ear == ear) else {
-            return;
+            return Vec::new();
         };
-        let taken = line.take(text, inlet);
+        let gaps = match line.take(text, inlet) {
+            Ok(gaps) => gaps,
+            Err(Foreign) => {
+                tracing::warn!("a message on the bus is not of this engine");
+                line.gaps(inlet)
+            }
+        };
         line.release();
-        if taken.is_err() {
-            tracing::warn!("a message on the bus is not of this engine");
-            line.tell_gap(inlet);
-        }
+        gaps
     }
 }
 
 impl Line {
-    fn take<I: Inlet>(&mut self, text: &Bytes, inlet: &I) -> Result<(), Foreign> {
+    fn take<I: Inlet>(&mut self, text: &Bytes, inlet: &I) -> Result<Vec<Gap>, Foreign> {
         let message = Message::parse(text)?;
-        if self.next.is_some_and(|next| next != message.number) {
-            self.tell_gap(inlet);
-        }
-        self.next = Some(message.number.wrapping_add(1));
-        let Some((channel, _)) = self.channels.get_key_value(message.channel()?) else {
-            return Ok(());
+        let gaps = if self.next.is_some_and(|next| next != message.number) {
+            self.gaps(inlet)
+        } else {
+            Vec::new()
         };
-        match message.read()? {
-            Content::Publication(delivered) => inlet.on_publication(channel, delivered),
-            Content::Join(info) => inlet.on_join(channel, &info),
-            Content::Leave(info) => inlet.on_leave(channel, &info),
+        self.next = Some(message.number.wrapping_add(1));
+        let name = message.channel()?;
+        if let Some((channel, _)) = self.channels.get_key_value(name) {
+            let (channel, content) = (channel.clone(), message.read()?);
+            if let Some(heard) = self.channels.get_mut(&channel) {
+                heard.take(&channel, content, inlet);
+            }
         }
-        Ok(())
+        Ok(gaps)
     }
 
     /// Nobody hears it any more, and nothing comes.
@@ -190,145 +242,18 @@ impl Line {
         }
     }
 
-    fn tell_gap<I: Inlet>(&self, inlet: &I) {
-        for channel in self.channels.keys() {
-            inlet.on_gap(channel);
-        }
+    /// Something was lost: every channel is repaired, or told.
+    fn gaps<I: Inlet>(&mut self, inlet: &I) -> Vec<Gap> {
+        let channels = self.channels.iter_mut();
+        channels
+            .filter_map(|(channel, heard)| {
+                let since = heard.doubt(channel, inlet)?;
+                let channel = channel.clone();
+                Some(Gap { channel, since })
+            })
+            .collect()
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use gyre_engine::Delivered;
-    use gyre_protocol::messages::{ClientInfo, Publication};
-    use gyre_types::UnixMillis;
-    use parking_lot::Mutex;
-
-    use super::*;
-    use crate::wire;
-
-    /// Writes down what it is told.
-    #[derive(Default)]
-    struct Notes(Mutex<Vec<String>>);
-
-    impl Notes {
-        fn taken(&self) -> Vec<String> {
-            let mut notes = std::mem::take(&mut *self.0.lock());
-            notes.sort();
-            notes
-        }
-    }
-
-    impl Inlet for Notes {
-        fn on_publication(&self, channel: &ChannelName, delivered: Delivered) {
-            let offset = delivered.publication.offset;
-            self.0.lock().push(format!("{channel} {offset}"));
-        }
-
-        fn on_join(&self, channel: &ChannelName, _info: &Arc<ClientInfo>) {
-            self.0.lock().push(format!("{channel} join"));
-        }
-
-        fn on_leave(&self, channel: &ChannelName, _info: &Arc<ClientInfo>) {
-            self.0.lock().push(format!("{channel} leave"));
-        }
-
-        fn on_gap(&self, channel: &ChannelName) {
-            self.0.lock().push(format!("{channel} gap"));
-        }
-    }
-
-    const EAR: u64 = 1;
-    const OTHER: u64 = 2;
-    const BUS: u16 = 5;
-
-    fn channel(name: &str) -> ChannelName {
-        ChannelName::new(name).unwrap()
-    }
-
-    fn message(number: u64, channel: &str, offset: u64) -> Bytes {
-        let head = format!("p{number}:{offset}:e:{}:0:{channel}", channel.len());
-        let mut text = head.into_bytes();
-        text.extend_from_slice(&wire::entry(&Publication::default(), UnixMillis(1)));
-        text.into()
-    }
-
-    fn subscribed(names: &[&str]) -> (Lines, Notes) {
-        let (mut lines, notes) = (Lines::default(), Notes::default());
-        for name in names {
-            drop(lines.add(BUS, &channel(name)));
-        }
-        lines.heard(EAR, BUS, &notes);
-        (lines, notes)
-    }
-
-    #[test]
-    fn only_channels_with_subscribers_are_handed_over() {
-        let (mut lines, notes) = subscribed(&["a", "b"]);
-        lines.message(EAR, BUS, &message(7, "a", 1), &notes);
-        lines.message(EAR, BUS, &message(8, "else", 1), &notes);
-        lines.remove(BUS, &channel("b"));
-        lines.message(EAR, BUS, &message(9, "b", 1), &notes);
-        assert_eq!(notes.taken(), ["a 1"]);
-    }
-
-    #[test]
-    fn a_hole_in_the_numbers_is_told_to_all() {
-        let (mut lines, notes) = subscribed(&["a", "b"]);
-        lines.message(EAR, BUS, &message(7, "a", 1), &notes);
-        lines.message(EAR, BUS, &message(9, "else", 1), &notes);
-        assert_eq!(notes.taken(), ["a 1", "a gap", "b gap"]);
-        lines.message(EAR, BUS, &message(3, "a", 2), &notes);
-        assert_eq!(notes.taken(), ["a 2", "a gap", "b gap"]);
-    }
-
-    #[test]
-    fn what_is_heard_again_may_have_lost_something() {
-        let (mut lines, notes) = subscribed(&["a"]);
-        assert!(lines.unheard(EAR, BUS));
-        assert_eq!(lines.not_heard_by(EAR), [BUS]);
-        lines.heard(EAR, BUS, &notes);
-        assert_eq!(notes.taken(), ["a gap"]);
-    }
-
-    #[test]
-    fn the_connection_that_confirmed_last_is_heard() {
-        let (mut lines, notes) = subscribed(&["a"]);
-        lines.heard(OTHER, BUS, &notes);
-        assert_eq!(notes.taken(), ["a gap"]);
-        lines.message(EAR, BUS, &message(1, "a", 1), &notes);
-        lines.message(OTHER, BUS, &message(1, "a", 1), &notes);
-        assert_eq!(notes.taken(), ["a 1"]);
-        lines.deaf(EAR);
-        assert!(lines.not_heard_by(OTHER).is_empty());
-        lines.deaf(OTHER);
-        assert_eq!(lines.not_heard_by(OTHER), [BUS]);
-    }
-
-    #[test]
-    fn whatever_is_not_ours_counts_as_lost() {
-        let (mut lines, notes) = subscribed(&["a"]);
-        lines.message(EAR, BUS, &Bytes::from_static(b"else"), &notes);
-        assert_eq!(notes.taken(), ["a gap"]);
-    }
-
-    #[test]
-    fn a_line_goes_some_time_after_its_last_subscriber() {
-        let (mut lines, notes) = subscribed(&["a"]);
-        lines.remove(BUS, &channel("a"));
-        assert!(lines.sweep(EAR).is_empty());
-        drop(lines.add(BUS, &channel("a")));
-        lines.remove(BUS, &channel("a"));
-        assert!(lines.sweep(EAR).is_empty());
-        assert!(lines.sweep(OTHER).is_empty());
-        assert_eq!(lines.sweep(EAR), [BUS]);
-        assert!(
-            lines.add(BUS, &channel("a")).is_some(),
-            "it is asked for again"
-        );
-        lines.heard(EAR, BUS, &notes);
-        assert_eq!(notes.taken(), Vec::<String>::new());
-    }
-}
+mod tests;

@@ -18,10 +18,11 @@ fn on(cluster: &Cluster) -> Redis {
 #[expect(clippy::print_stdout, reason = "what a run came to is worth reading")]
 fn holds(report: &Report) {
     println!(
-        "{} acknowledged, {} refused, {} unknown; told {} times, of {}; silent for {:?}, most of them {:?}",
+        "{} acknowledged, {} refused, {} unknown, {} lost; told {} times, of {}; silent for {:?}, most of them {:?}",
         report.acknowledged,
         report.refused,
         report.unknown,
+        report.lost,
         report.told,
         report.missed,
         report.silences.iter().max().unwrap(),
@@ -90,7 +91,33 @@ async fn a_primary_is_killed_whose_replica_is_behind() {
     let report = run.end().await;
     holds(&report);
     others_go_on(&report);
-    assert!(report.missed > 0, "the replica was not behind: {report:?}");
+    assert!(report.lost > 0, "the replica was not behind: {report:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: python3 tests/env/suite.py redis"]
+async fn what_replicas_have_confirmed_is_not_lost() {
+    let mut cluster = Cluster::start().await;
+    let section = Redis {
+        wait_replicas: 1,
+        ..on(&cluster)
+    };
+    let run = Run::start(&section).await;
+    run.pass(SECOND).await;
+    cluster.servers[PRIMARIES].pause();
+    let kill = ["CLIENT", "KILL", "TYPE", "replica"];
+    cluster.servers[0].run::<i64>(&kill).await;
+    run.pass(SECOND).await;
+    cluster.servers[0].kill();
+    cluster.servers[PRIMARIES].resume();
+    cluster.is_whole().await;
+    // The promoted replica has none now.
+    cluster.servers[0].start_again().await;
+    cluster.is_whole().await;
+    run.pass(2 * SECOND).await;
+    let report = run.end().await;
+    holds(&report);
+    assert_eq!(report.lost, 0, "{report:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,9 +10,11 @@
 
 mod checker;
 mod conformance;
+mod costs;
 mod faults;
 mod leases;
 mod refusals;
+mod schedules;
 mod sentinels;
 mod servers;
 mod subject;

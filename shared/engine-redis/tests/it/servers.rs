@@ -356,3 +356,66 @@ impl Server {
         line.unwrap_or_default().trim().to_owned()
     }
 }
+
+impl Cluster {
+    /// The server that is primary now of those that began as this primary and its replica.
+    pub(crate) async fn primary_of(&self, index: usize) -> usize {
+        let replica = index + PRIMARIES;
+        if self.servers[replica].info("replication", "role").await == "master" {
+            replica
+        } else {
+            index
+        }
+    }
+
+    /// Whether every slot has an owner, and every node thinks that all is well.
+    pub(crate) async fn is_served(&self) -> bool {
+        for server in &self.servers {
+            if server.cluster_info("cluster_slots_ok").await != "16384" {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Moves a slot with publications in it from this server to another primary.
+    pub(crate) async fn move_a_slot(&self, from: usize) {
+        let source = &self.servers[from];
+        let mut to = (from + 1) % PRIMARIES;
+        to = self.primary_of(to).await;
+        let target = &self.servers[to];
+        let (source_id, target_id): (String, String) = (
+            source.run(&["CLUSTER", "MYID"]).await,
+            target.run(&["CLUSTER", "MYID"]).await,
+        );
+        let keys: Vec<String> = source.run(&["KEYS", "*:m:*"]).await;
+        let Some(key) = keys.first() else {
+            return;
+        };
+        let slot = source
+            .run::<u64>(&["CLUSTER", "KEYSLOT", key])
+            .await
+            .to_string();
+        target
+            .run::<()>(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source_id])
+            .await;
+        source
+            .run::<()>(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target_id])
+            .await;
+        let port = target.port.to_string();
+        loop {
+            let keys: Vec<String> = source.run(&["CLUSTER", "GETKEYSINSLOT", &slot, "10"]).await;
+            if keys.is_empty() {
+                break;
+            }
+            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+            migrate.extend(keys.iter().map(String::as_str));
+            source.run::<()>(&migrate).await;
+        }
+        for server in [target, source] {
+            server
+                .run::<()>(&["CLUSTER", "SETSLOT", &slot, "NODE", &target_id])
+                .await;
+        }
+    }
+}

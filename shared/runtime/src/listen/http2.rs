@@ -52,7 +52,8 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
     let tunnels = server.tunnels();
     let service = service_fn(move |request| {
         let server = Arc::clone(&server);
-        async move { Ok::<_, Infallible>(respond(&server, request, peer).await) }
+        // In a box: a stream's task keeps room for it as long as the response's body lasts.
+        Box::pin(async move { Ok::<_, Infallible>(respond(&server, request, peer).await) })
     });
     let mut builder = Builder::new(Streams(tasks.clone()));
     if tunnels {

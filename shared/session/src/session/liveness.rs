@@ -5,6 +5,7 @@ use gyre_protocol::codes::Disconnect;
 use gyre_protocol::{Envelope, frame};
 use gyre_types::{Now, Uptime};
 
+use crate::frame::Frame;
 use crate::message::Message;
 use crate::observe::Observation;
 use crate::session::Session;
@@ -143,7 +144,7 @@ impl Session {
             Due::Nothing => {}
             Due::SendPing if self.transport.app_pings => {
                 let message = Bytes::from_static(frame::ping(self.transport.format));
-                self.transmit(Message::Own(message));
+                self.transmit(Message::Own(message, Frame::Ping));
             }
             Due::SendPing => self.transmit(Message::TransportPing),
             Due::NoPong => self.close(Disconnect::NO_PONG, now),

@@ -5,6 +5,7 @@ use gyre_protocol::messages::{ConnectRequest, DisconnectPush};
 use gyre_protocol::{Command, Push, PushBody, Request, encode_push};
 use gyre_types::Now;
 
+use crate::frame::Frame;
 use crate::message::Message;
 use crate::session::Session;
 use crate::transport::{Names, Transport};
@@ -51,7 +52,8 @@ impl Session {
         } = self.transport;
         // A code and a text are JSON.
         if let Ok(message) = encode_push(format, envelope, &push) {
-            self.messages.push_back(Message::Own(message));
+            self.messages
+                .push_back(Message::Own(message, Frame::DisconnectPush));
         }
     }
 

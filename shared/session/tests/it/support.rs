@@ -455,7 +455,7 @@ impl World {
     fn take_outputs(&mut self, client: usize) {
         while let Some(message) = self.clients[client].session.poll_message() {
             let text = match &message {
-                gyre_session::Message::Own(bytes) => bytes.clone(),
+                gyre_session::Message::Own(bytes, _) => bytes.clone(),
                 gyre_session::Message::TransportPing => continue,
                 shared @ gyre_session::Message::Shared { .. } => shared
                     .shared(TRANSPORT)
