@@ -194,7 +194,7 @@ impl Client {
 
 fn read(message: &Message) -> Value {
     let text = match message {
-        Message::Own(bytes) => bytes.clone(),
+        Message::Own(bytes, _) => bytes.clone(),
         Message::TransportPing => return Value::Null,
         shared @ Message::Shared { .. } => {
             let encoded = shared.shared(TRANSPORT).unwrap();
