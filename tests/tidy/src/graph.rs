@@ -38,6 +38,7 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("gyre-e2e", 7),
     ("gyre-fuzz", 7),
     ("gyre-load", 7),
+    ("gyre-sim", 7),
     ("gyre-tidy", 7),
 ];
 

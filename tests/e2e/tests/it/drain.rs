@@ -25,28 +25,14 @@ const RATE: f64 = 1_000.0;
 async fn five_thousand_clients_move_and_miss_nothing() {
     let directory = directory();
     let redis = Redis::One(Server::start(&[]).await);
-    let mut config = config(&redis);
-    config["drain"] = json!({"rate": 1_000, "timeout": "60s"});
-    config["client"]["ping_interval"] = json!("60s");
+    let config = draining(&redis);
     let start = |binary, name| Process::start(binary, &directory, name, &config);
     let mut leaving = start("gyre-gateway", "leaving");
     let staying = start("gyre-gateway", "staying");
     let api = start("gyre-api", "api");
     let judge = Judge::default();
     let clients = Clients::new(&judge, &[leaving.port, staying.port]);
-    let mut tasks = JoinSet::new();
-    for number in 0..CLIENTS {
-        let channel = format!("channel{}", number % CHANNELS);
-        // All begin at the one that goes.
-        tasks.spawn(clients.clone().stay(0, channel));
-        if number % 200 == 199 {
-            until("they are subscribed", || {
-                let count = clients.subscribed.load(Ordering::Relaxed);
-                async move { count > number }
-            })
-            .await;
-        }
-    }
+    let mut tasks = subscribe(&clients).await;
 
     let answer = http::call(api.port, "drain", &json!({"gateway": "leaving"}))
         .await
@@ -57,6 +43,7 @@ async fn five_thousand_clients_move_and_miss_nothing() {
         "{answer}"
     );
     let started = Instant::now();
+    let mut begun = started;
     let mut published = 0;
     let mut tops = vec![At::default(); CHANNELS];
     while clients.closed.lock().len() < CLIENTS {
@@ -76,8 +63,11 @@ async fn five_thousand_clients_move_and_miss_nothing() {
             started.elapsed() < Duration::from_secs(60),
             "it takes for ever"
         );
+        if clients.closed.lock().is_empty() {
+            begun = Instant::now();
+        }
     }
-    let took = started.elapsed().as_secs_f64();
+    let took = begun.elapsed().as_secs_f64();
     let code = tokio::task::block_in_place(|| leaving.wait());
     assert_eq!(code, Some(0), "nothing was cut: {}", leaving.log());
     for (number, top) in tops.iter().enumerate() {
@@ -103,4 +93,28 @@ async fn five_thousand_clients_move_and_miss_nothing() {
     clients.is_over.store(true, Ordering::Relaxed);
     tasks.abort_all();
     drop(std::fs::remove_dir_all(&directory));
+}
+
+/// All begin at the gateway that goes.
+async fn subscribe(clients: &Clients) -> JoinSet<()> {
+    let mut tasks = JoinSet::new();
+    for number in 0..CLIENTS {
+        let channel = format!("channel{}", number % CHANNELS);
+        tasks.spawn(clients.clone().stay(0, channel));
+        if number % 200 == 199 {
+            until("they are subscribed", || {
+                let count = clients.subscribed.load(Ordering::Relaxed);
+                async move { count > number }
+            })
+            .await;
+        }
+    }
+    tasks
+}
+
+fn draining(redis: &Redis) -> serde_json::Value {
+    let mut config = config(redis);
+    config["drain"] = json!({"rate": 1_000, "timeout": "60s"});
+    config["client"]["ping_interval"] = json!("60s");
+    config
 }

@@ -10,6 +10,7 @@
     clippy::panic,
     clippy::indexing_slicing,
     clippy::print_stdout,
+    clippy::disallowed_methods,
     reason = "a test stops at the first surprise, and says what it does"
 )]
 
@@ -18,10 +19,12 @@ mod drain;
 mod faults;
 mod http;
 mod judge;
+mod presence;
 mod processes;
 mod publisher;
 mod random;
 mod schedules;
+#[expect(dead_code, reason = "the tests of the engine use more of it")]
 #[path = "../../../../shared/engine-redis/tests/it/servers.rs"]
 mod servers;
 #[expect(dead_code, reason = "the tests of single connections use more of it")]

@@ -1,0 +1,3 @@
+//! Sessions, hubs and an engine over lossy links, on virtual time: see `tests/seeds`.
+
+#![forbid(unsafe_code)]
