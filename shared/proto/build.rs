@@ -7,8 +7,9 @@ use std::{env, fs};
 use prost::Message;
 
 const ROOT: &str = "../../proto";
-const FILES: [&str; 4] = [
+const FILES: [&str; 5] = [
     "centrifugal/centrifugo/api/api.proto",
+    "centrifugal/centrifugo/proxy/proxy.proto",
     "centrifugal/centrifugo/unistream/unistream.proto",
     "gyre/client/v1/client.proto",
     "gyre/gateway/v1/gateway.proto",

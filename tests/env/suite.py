@@ -125,6 +125,11 @@ def clients_go():
     return [python, "tests/clients/go/run.py"]
 
 
+def backends():
+    python = tools.venv("backends", ROOT / "tests/backends/requirements.txt")
+    return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/backends"]
+
+
 def autobahn():
     script = str(ROOT / "tests/autobahn/run.sh")
     tools.run([script, "--prepare"])
@@ -152,6 +157,26 @@ def acme():
     return [PYTHON, "tests/acme/run.py"]
 
 
+def redis():
+    import redis as environment
+
+    environment.installed()
+    return cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "2")
+
+
+def on_redis(conformance):
+    """A conformance run against servers that share a Redis, each with a prefix of its own."""
+
+    def command():
+        import redis as environment
+
+        environment.installed()
+        *run, server = conformance()
+        return [PYTHON, "tests/env/redis.py", *run, f"{HERE / 'fresh.sh'} {server}"]
+
+    return command
+
+
 # name: (command or function that returns it, how to count; None counts the step itself)
 STEPS = {
     "format": (cargo("fmt", "--all", "--check"), None),
@@ -165,24 +190,28 @@ STEPS = {
     "postgres": (postgres, cargo_counts),
     "acme": (acme, last_pair),
     "nginx": (nginx, pytest_counts),
+    "redis": (redis, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
     "conformance-sse": (over("sse"), last_pair),
     "conformance-grpc": (over("grpc"), last_pair),
     "conformance-api": (api_conformance, last_pair),
+    "conformance-client-redis": (on_redis(client_conformance), last_pair),
+    "conformance-api-redis": (on_redis(api_conformance), last_pair),
     "sdk-js": (sdk_js, node_counts),
     "sdk-python": (sdk_python, pytest_counts),
     "sdk-go": (sdk_go, go_counts),
     "clients-python": (clients_python, pytest_counts),
     "clients-go": (clients_go, go_counts),
+    "backends": (backends, pytest_counts),
 }
 FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "acme", "nginx", "conformance-client",
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "acme", "nginx", "conformance-client", "conformance-client-redis", "conformance-api-redis",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
-             "clients-python", "clients-go"],
+             "clients-python", "clients-go", "backends"],
 }
 
 

@@ -60,8 +60,8 @@ keys = {
 short = rsa.generate_private_key(65537, 1024)
 pems = {name: private_pem(key) for name, key in keys.items()}
 signers = {**dict.fromkeys(HMAC, SECRET), **dict.fromkeys(RSA, pems["rsa"])}
-signers |= {"ES256": pems["p256"], "ES384": pems["p384"], "EdDSA": pems["ed"]}
-kids = dict.fromkeys(RSA, "rsa") | {"ES256": "p256", "ES384": "p384", "EdDSA": "ed"}
+signers |= {"ES256": pems["p256"], "ES384": pems["p384"], "ES512": pems["p521"], "EdDSA": pems["ed"]}
+kids = dict.fromkeys(RSA, "rsa") | {"ES256": "p256", "ES384": "p384", "ES512": "p521", "EdDSA": "ed"}
 
 key_set = {
     "keys": [
@@ -85,6 +85,7 @@ sources = {
     "rsa-base64": {"rsa_public_key": base64.b64encode(pkcs1.encode()).decode()},
     "p256": {"ecdsa_public_key": public_pem(keys["p256"])},
     "p384": {"ecdsa_public_key": public_pem(keys["p384"])},
+    "p521": {"ecdsa_public_key": public_pem(keys["p521"])},
     "all": {
         "hmac_secret_key": SECRET,
         "rsa_public_key": public_pem(keys["rsa"]),
@@ -100,7 +101,7 @@ def homes(alg):
         return ["secret", "all"]
     if alg in RSA:
         return ["rsa", "rsa-pkcs1", "rsa-base64", "all", "set"]
-    return {"ES256": ["p256", "all", "set"], "ES384": ["p384", "set"], "EdDSA": ["set"]}[alg]
+    return {"ES256": ["p256", "all", "set"], "ES384": ["p384", "set"], "ES512": ["p521", "set"], "EdDSA": ["set"]}[alg]
 
 
 def go(jobs):
@@ -140,6 +141,7 @@ foreign = {
     **dict.fromkeys(RSA, pems["other-rsa"]),
     "ES256": private_pem(ec.generate_private_key(ec.SECP256R1())),
     "ES384": private_pem(ec.generate_private_key(ec.SECP384R1())),
+    "ES512": private_pem(ec.generate_private_key(ec.SECP521R1())),
     "EdDSA": private_pem(ed25519.Ed25519PrivateKey.generate()),
 }
 jobs = [{"alg": alg, "key": key, "kid": kids.get(alg, ""), "claims": CLAIMS} for alg, key in foreign.items()]
@@ -160,7 +162,7 @@ for token, job in zip(python(jobs), jobs, strict=True):
     other = part({"sub": "1"})
     vector(f"{alg} altered: claims", "hand", source, f"{head}.{other}.{part(signature)}", "invalid")
     # the signature under the name of each other algorithm
-    for wrong in [*signers, "ES512", "none"]:
+    for wrong in [*signers, "ES256K", "none"]:
         if wrong != alg:
             renamed = part({"alg": wrong, "typ": "JWT", "kid": kids.get(alg, "")})
             for source in homes(alg):
@@ -203,7 +205,7 @@ for name, token, expect in [
     ("not the only algorithm of a key", by_set("RS512", pems["other-rsa"], kid="only-rs256"), "invalid"),
     ("a key for encryption", by_set("RS256", pems["rsa"], kid="for-encryption"), "invalid"),
     ("a short key", by_set("RS256", private_pem(short), kid="short"), "invalid"),
-    ("a curve that we lack", by_set("ES512", pems["p521"], kid="p521"), "invalid"),
+    ("a curve that we lack", by_set("ES256K", private_pem(ec.generate_private_key(ec.SECP256K1())), kid="p256"), "invalid"),
     ("a key inside the header", by_set("RS256", pems["other-rsa"], kid="nobody", jwk=key_set["keys"][1]), "invalid"),
     ("the address of a key set", by_set("RS256", pems["other-rsa"], kid="nobody", jku="https://a.example/jwks"), "invalid"),
     ("critical extensions", by_set("RS256", pems["rsa"], kid="rsa", crit=["b64"]), "invalid"),

@@ -112,6 +112,35 @@ impl Gateways {
         })
     }
 
+    /// Has every gateway read who is kept out. If one does not answer, it may still let them in.
+    pub(crate) fn follow_access(&self) -> BoxFuture<'_, Result<(), Error>> {
+        Box::pin(async move {
+            let call = |mut client: Client| async move {
+                client.follow_access(gateway::FollowAccessRequest {}).await
+            };
+            self.all(COMMAND_WAIT_MAX, call).await.complete()?;
+            Ok(())
+        })
+    }
+
+    /// Has a gateway go, by its id or name; if that is empty, nobody. How far every gateway is with
+    /// that, and the names of those that do not answer.
+    pub(crate) async fn drain(
+        &self,
+        gateway: &str,
+    ) -> Result<(Vec<gateway::DrainResponse>, Vec<String>), Error> {
+        let call = |mut client: Client| {
+            let gateway = gateway.to_owned();
+            async move { client.drain(gateway::DrainRequest { gateway }).await }
+        };
+        let mut found = self.all(COMMAND_WAIT_MAX, call).await;
+        if let Some(refusal) = found.refusal {
+            return Err(refusal);
+        }
+        found.answers.sort_by(|one, other| one.uid.cmp(&other.uid));
+        Ok((found.answers, found.unanswered))
+    }
+
     /// A page of the channels of every gateway. If one does not answer, there is no answer.
     pub(crate) fn channels(
         &self,

@@ -1,6 +1,7 @@
 //! The API over HTTP: `POST <prefix>/<method>` with JSON in and out.
 
 pub(crate) mod body;
+mod drain;
 mod legacy;
 
 use std::sync::Arc;
@@ -18,7 +19,6 @@ use http::{HeaderValue, StatusCode, header};
 use self::body::BodyError;
 use crate::bearer::{self, Bearer};
 use crate::error::Error;
-use crate::keys::Keys;
 use crate::methods::{Method, MethodId, Methods, batch, for_each_method, rows};
 use crate::metrics::Protocol;
 use crate::mode;
@@ -27,7 +27,6 @@ use crate::mode;
 #[derive(Clone, Debug)]
 pub(crate) struct Http {
     pub(crate) methods: Arc<Methods>,
-    pub(crate) keys: Arc<Keys>,
     pub(crate) bearer: Option<Bearer>,
     pub(crate) mode: ErrorMode,
 }
@@ -45,6 +44,7 @@ pub(crate) fn router(http: &Http, prefix: &str) -> Router {
     };
     let mut router = Router::new()
         .route(&format!("{prefix}/batch"), post(http, Route::Batch))
+        .route(&format!("{prefix}/drain"), post(http, Route::Drain))
         .route(
             if prefix.is_empty() { "/" } else { &prefix },
             post(http, Route::Legacy),
@@ -61,6 +61,7 @@ pub(crate) fn router(http: &Http, prefix: &str) -> Router {
 enum Route {
     Method(MethodId),
     Batch,
+    Drain,
     Legacy,
 }
 
@@ -69,6 +70,7 @@ impl Route {
         match self {
             Self::Method(method) => method.name(),
             Self::Batch => "batch",
+            Self::Drain => "drain",
             Self::Legacy => "legacy",
         }
     }
@@ -84,7 +86,12 @@ impl Http {
     async fn serve(self, route: Route, request: Request) -> Response {
         let metrics = &self.methods.metrics;
         let (headers, query) = (request.headers(), request.uri().query());
-        if !self.keys.admit_http(headers, query)
+        if !self
+            .methods
+            .live
+            .load()
+            .http_keys
+            .admit_http(headers, query)
             && !bearer::admit(self.bearer.as_ref(), headers).await
         {
             let refusal = Error::Unauthorized;
@@ -106,6 +113,7 @@ impl Http {
         let answer = match route {
             Route::Method(method) => call_method(&self.methods, method, &body).await,
             Route::Batch => call_batch(&self.methods, &body).await,
+            Route::Drain => drain::call(&self.methods, &body).await,
             Route::Legacy => legacy::call(&self.methods, &body).await,
         };
         match answer {

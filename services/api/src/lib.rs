@@ -15,6 +15,7 @@ mod gateways;
 mod grpc;
 mod http;
 mod keys;
+mod live;
 mod methods;
 mod metrics;
 mod mode;
@@ -25,5 +26,6 @@ mod swagger;
 #[cfg(test)]
 mod tests;
 
+pub use live::{Prepared, Reloader};
 pub use service::{Api, BuildError, Config, Deps};
 pub use swagger::swagger;

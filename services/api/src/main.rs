@@ -4,8 +4,9 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use gyre_api::{Api, Deps};
-use gyre_boot::{Role, Secured, Sites, open_store};
+use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
+use gyre_engines::Opened;
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::Parts;
@@ -20,18 +21,19 @@ fn main() -> ExitCode {
 }
 
 /// Binds, builds and runs everything. Returns when everything runs.
-async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
+async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     gyre_engines::check_apart(config).map_err(Failure::bad_configuration)?;
     let mut sites = Sites::bind(config, Role::Api, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
-    let engine = gyre_engines::open(&config.engine, Arc::new(()), &parts.clock, &parts.tasks);
-    let engine = engine.map_err(Failure::failed)?;
+    let opened = gyre_engines::open(config, Arc::new(()), &parts.clock, &parts.tasks);
+    let Opened { engine, statuses } = opened.await?;
     let gateways = Directory::open(&config.links, &engine.registry);
+    let (access, _channels) = open_store(config, parts).await?;
     let deps = Deps {
         engine,
         policy: Arc::new(policy.map_err(Failure::bad_configuration)?),
-        access: open_store(config, parts).await?,
-        statuses: gyre_engines::statuses(&config.user_status, &parts.clock),
+        access,
+        statuses,
         gateways: gateways.map_err(Failure::bad_configuration)?,
         telemetry: parts.registry.clone(),
         clock: parts.clock.clone(),

@@ -34,6 +34,7 @@ mod update_user_status;
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use gyre_engine::{Broker, Presence, Statuses};
 use gyre_mapping::Message;
 use gyre_policy::Policy;
@@ -43,6 +44,7 @@ use gyre_telemetry::traces;
 
 use crate::error::Error;
 use crate::gateways::Gateways;
+use crate::live::Live;
 use crate::metrics::{Metrics, Protocol};
 
 /// The table. Passes its rows on to the macro `$then`:
@@ -104,7 +106,7 @@ pub(crate) use for_each_method;
 pub(crate) struct Methods {
     pub(crate) broker: Arc<dyn Broker>,
     pub(crate) presence: Arc<dyn Presence>,
-    pub(crate) policy: Arc<Policy>,
+    pub(crate) live: Arc<ArcSwap<Live>>,
     pub(crate) access: Access,
     /// `None`: they are not kept.
     pub(crate) statuses: Option<Arc<dyn Statuses>>,
@@ -113,6 +115,11 @@ pub(crate) struct Methods {
 }
 
 impl Methods {
+    /// Namespaces and their options, as they are now.
+    pub(crate) fn policy(&self) -> Arc<Policy> {
+        Arc::clone(&self.live.load().policy)
+    }
+
     /// Runs a method and measures it.
     pub(crate) async fn call<M: Method>(
         &self,

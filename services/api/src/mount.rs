@@ -1,10 +1,12 @@
+use std::sync::Arc;
+
 use axum::Router;
 use gyre_boot::Sites;
 use gyre_config::Config;
+use gyre_policy::Policy;
 use gyre_runtime::layers::{CallKind, CallTracer};
 use gyre_runtime::process::Failure;
 use gyre_runtime::{OnExit, Parts};
-use gyre_telemetry::{Traces, VERSION};
 
 use crate::{Api, BuildError, Deps, swagger};
 
@@ -24,12 +26,11 @@ impl Api {
         sites: &mut Sites,
         parts: &Parts,
     ) -> Result<(), Failure> {
-        let sections = crate::Config {
-            http_api: config.http_api.clone(),
-            grpc_api: config.grpc_api.clone(),
-        };
-        let api = Self::build(&sections, deps).await.map_err(failure)?;
-        let tracer = tracer(config, parts)?;
+        let api = Self::build(&sections(config), deps)
+            .await
+            .map_err(failure)?;
+        let is_traced = config.opentelemetry.api;
+        let tracer = sites.tracer().filter(|_| is_traced).cloned();
         let at = sites.at;
         if let (Some(address), Some(routes)) = (at.http_api, api.http()) {
             sites.route(address, traced(tracer.as_ref(), routes, CallKind::Http));
@@ -42,6 +43,12 @@ impl Api {
             let page = swagger(&sites.paths.swagger, &config.http_api.handler_prefix);
             sites.route(address, page);
         }
+        let reloader = api.reloader();
+        sites.on_reload(Box::new(move |config| {
+            let policy = Policy::new(&config.channel, &config.client, &config.rpc)?;
+            let prepared = reloader.prepare(&sections(config), Arc::new(policy))?;
+            Ok(Box::new(move || prepared.commit()))
+        }));
         api.tell_callers_of_the_drain(parts);
         Ok(())
     }
@@ -56,14 +63,11 @@ impl Api {
     }
 }
 
-/// What traces calls of the server API, if anything does.
-fn tracer(config: &Config, parts: &Parts) -> Result<Option<CallTracer>, Failure> {
-    let options = &config.opentelemetry;
-    if !options.enabled || !options.api {
-        return Ok(None);
+fn sections(config: &Config) -> crate::Config {
+    crate::Config {
+        http_api: config.http_api.clone(),
+        grpc_api: config.grpc_api.clone(),
     }
-    let traces = Traces::open(&parts.identity.id, VERSION).map_err(Failure::bad_configuration)?;
-    Ok(Some(CallTracer::new(traces, parts)))
 }
 
 fn traced(tracer: Option<&CallTracer>, routes: Router, kind: CallKind) -> Router {

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use axum::Router;
 use gyre_config::api::{GrpcApi, HttpApi};
 use gyre_engine::{Engine, Statuses};
@@ -23,7 +24,7 @@ use crate::grpc::deadline::Deadline;
 use crate::grpc::guard::{Doors, Guard};
 use crate::http::body::BODY_BYTES_MAX;
 use crate::http::{self, Http};
-use crate::keys::Keys;
+use crate::live::{Live, Reloader};
 use crate::methods::Methods;
 use crate::metrics::Metrics;
 
@@ -89,6 +90,7 @@ pub struct Api {
     http: Option<Router>,
     grpc: Option<Router>,
     health: HealthReporter,
+    reloader: Reloader,
 }
 
 impl Api {
@@ -102,10 +104,11 @@ impl Api {
     ///
     /// Cancel safe, but for the names of metrics, which stay taken.
     pub async fn build(config: &Config, deps: Deps) -> Result<Self, BuildError> {
+        let live = Arc::new(ArcSwap::from_pointee(Live::new(config, deps.policy)?));
         let methods = Arc::new(Methods {
             broker: deps.engine.broker,
             presence: deps.engine.presence,
-            policy: deps.policy,
+            live: Arc::clone(&live),
             access: deps.access,
             statuses: deps.statuses,
             gateways: Gateways::new(deps.gateways),
@@ -122,6 +125,7 @@ impl Api {
             http,
             grpc: grpc.map(|routes| routes.prepare().into_axum_router()),
             health: reporter,
+            reloader: Reloader { live },
         })
     }
 
@@ -135,6 +139,12 @@ impl Api {
     #[must_use]
     pub fn grpc(&self) -> Option<Router> {
         self.grpc.clone()
+    }
+
+    /// What gives it another configuration while it runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        self.reloader.clone()
     }
 
     /// Tells the health service's callers that no more calls shall come. Calls are still answered.
@@ -160,10 +170,8 @@ fn http_routes(
     if config.disabled {
         return Ok(None);
     }
-    let keys = Keys::new(&config.key, config.insecure).map_err(|_| BuildError::Randomness)?;
     let http = Http {
         methods: Arc::clone(methods),
-        keys: Arc::new(keys),
         bearer: Bearer::new(&config.jwks, &gyre_fetch::World, clock)?,
         mode: config.error_mode,
     };
@@ -176,13 +184,10 @@ fn grpc_routes(
     methods: Arc<Methods>,
     clock: &Clock,
 ) -> Result<Routes, BuildError> {
-    let keys = Keys::new(&config.key, config.insecure).map_err(|_| BuildError::Randomness)?;
-    let bearer = Bearer::new(&config.jwks, &gyre_fetch::World, clock)?;
-    if matches!(keys, Keys::Closed) && bearer.is_none() {
-        return Err(BuildError::GrpcWithoutKey);
-    }
-    let keys = Arc::new(keys);
-    let doors = Doors { keys, bearer };
+    let doors = Doors {
+        live: Arc::clone(&methods.live),
+        bearer: Bearer::new(&config.jwks, &gyre_fetch::World, clock)?,
+    };
     let limit = config
         .max_receive_message_size
         .get()

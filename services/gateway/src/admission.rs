@@ -1,7 +1,8 @@
 //! How many connections this node takes, and how fast.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
+use gyre_config::Client;
 use gyre_types::Uptime;
 use parking_lot::Mutex;
 
@@ -9,21 +10,53 @@ use parking_lot::Mutex;
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) struct Refused;
 
+/// How many connections a node takes, and how fast.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Rates {
+    /// Connections at the same time; `None`: no limit.
+    pub(crate) connections_max: Option<usize>,
+    /// New connections in a second; `None`: no limit.
+    pub(crate) per_second: Option<usize>,
+}
+
+impl Rates {
+    pub(crate) fn of(client: &Client) -> Self {
+        Self {
+            connections_max: client.connection_limit.get(),
+            per_second: client.connection_rate_limit.get(),
+        }
+    }
+}
+
 /// Limits of the node, before anything is known of a client.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    /// Connections at the same time; `None`: no limit.
-    connections_max: Option<usize>,
+    connections_max: AtomicUsize,
     open: AtomicUsize,
-    rate: Option<Mutex<Bucket>>,
+    /// The node hands its connections over and takes none any more.
+    is_closed: AtomicBool,
+    rate: Mutex<Option<Bucket>>,
 }
 
 impl Admission {
-    pub(crate) fn new(connections_max: Option<usize>, per_second: Option<usize>) -> Self {
-        Self {
-            connections_max,
+    pub(crate) fn new(rates: Rates) -> Self {
+        let admission = Self {
+            connections_max: AtomicUsize::new(usize::MAX),
             open: AtomicUsize::new(0),
-            rate: per_second.map(|rate| Mutex::new(Bucket::new(rate))),
+            is_closed: AtomicBool::new(false),
+            rate: Mutex::default(),
+        };
+        admission.set(rates);
+        admission
+    }
+
+    /// Sets other limits; who is in stays in.
+    pub(crate) fn set(&self, rates: Rates) {
+        let max = rates.connections_max.unwrap_or(usize::MAX);
+        self.connections_max.store(max, Ordering::Release);
+        let mut rate = self.rate.lock();
+        if rate.as_ref().map(|bucket| bucket.rate) != rates.per_second.map(per_second) {
+            *rate = rates.per_second.map(Bucket::new);
         }
     }
 
@@ -31,19 +64,27 @@ impl Admission {
     ///
     /// # Errors
     ///
-    /// [`Refused`] at one of the limits.
+    /// [`Refused`] at one of the limits, and when the node takes nobody any more.
     pub(crate) fn enter(&self, now: Uptime) -> Result<(), Refused> {
-        if let Some(rate) = &self.rate
-            && !rate.lock().take(now)
+        if self.is_closed.load(Ordering::Acquire) {
+            return Err(Refused);
+        }
+        if let Some(bucket) = self.rate.lock().as_mut()
+            && !bucket.take(now)
         {
             return Err(Refused);
         }
         let before = self.open.fetch_add(1, Ordering::AcqRel);
-        if self.connections_max.is_some_and(|max| before >= max) {
+        if before >= self.connections_max.load(Ordering::Acquire) {
             self.leave();
             return Err(Refused);
         }
         Ok(())
+    }
+
+    /// Lets nobody in from now on.
+    pub(crate) fn close(&self) {
+        self.is_closed.store(true, Ordering::Release);
     }
 
     /// Takes back what [`Self::enter`] counted.
@@ -63,7 +104,7 @@ pub(crate) struct Bucket {
 
 impl Bucket {
     pub(crate) fn new(rate: usize) -> Self {
-        let rate = u64::try_from(rate).unwrap_or(u64::MAX / 1000);
+        let rate = per_second(rate);
         Self {
             rate,
             tokens_milli: rate.saturating_mul(1000),
@@ -86,13 +127,17 @@ impl Bucket {
     }
 }
 
+fn per_second(rate: usize) -> u64 {
+    u64::try_from(rate).unwrap_or(u64::MAX / 1000)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn only_so_many_at_the_same_time() {
-        let admission = Admission::new(Some(2), None);
+        let admission = Admission::new(rates(Some(2), None));
         assert_eq!(admission.enter(Uptime::START), Ok(()));
         assert_eq!(admission.enter(Uptime::START), Ok(()));
         assert_eq!(admission.enter(Uptime::START), Err(Refused));
@@ -102,12 +147,34 @@ mod tests {
 
     #[test]
     fn only_so_many_in_a_second() {
-        let admission = Admission::new(None, Some(3));
+        let admission = Admission::new(rates(None, Some(3)));
         let at = Uptime::from_millis(5_000);
         let entered = (0..5).filter(|_| admission.enter(at).is_ok()).count();
         assert_eq!(entered, 3);
         let later = Uptime::from_millis(5_334);
         assert_eq!(admission.enter(later), Ok(()));
         assert_eq!(admission.enter(later), Err(Refused));
+    }
+
+    #[test]
+    fn other_limits_hold_at_once_and_keep_who_is_in() {
+        let admission = Admission::new(rates(None, None));
+        assert_eq!(admission.enter(Uptime::START), Ok(()));
+        admission.set(rates(Some(1), Some(1)));
+        assert_eq!(admission.enter(Uptime::START), Err(Refused));
+        admission.leave();
+        let second = Uptime::from_millis(1_000);
+        assert_eq!(admission.enter(second), Ok(()));
+        admission.set(rates(None, Some(1)));
+        assert_eq!(admission.enter(second), Err(Refused), "the rate goes on");
+        admission.set(rates(None, None));
+        assert_eq!(admission.enter(second), Ok(()));
+    }
+
+    fn rates(connections_max: Option<usize>, per_second: Option<usize>) -> Rates {
+        Rates {
+            connections_max,
+            per_second,
+        }
     }
 }

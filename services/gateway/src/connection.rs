@@ -68,9 +68,13 @@ pub(crate) struct Driver<T> {
     /// The frame that is being looked at.
     commands: Option<Commands>,
     in_flight: Option<Box<FuturesUnordered<Later>>>,
+    /// Questions to the backend, which nobody waits for any more once the connection ends.
+    asking: Option<Box<FuturesUnordered<Later>>>,
     alarm: Alarm,
     /// Since when the socket takes nothing, and how much it had taken by then.
     stuck: Option<(Uptime, u64)>,
+    /// Told to come back elsewhere: no more commands are taken, those under way are answered.
+    is_leaving: bool,
 }
 
 impl<T: Transport> Driver<T> {
@@ -81,8 +85,10 @@ impl<T: Transport> Driver<T> {
             unread,
             commands: None,
             in_flight: None,
+            asking: None,
             alarm: Alarm::new(),
             stuck: None,
+            is_leaving: false,
         }
     }
 
@@ -128,16 +134,18 @@ impl<T: Transport> Driver<T> {
     }
 
     fn poll_completions(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
-        let Some(in_flight) = &mut self.in_flight else {
-            return false;
-        };
         let mut has_moved = false;
-        while let Poll::Ready(Some((ticket, completion))) = in_flight.poll_next_unpin(cx) {
-            self.parts.complete(ticket, completion, now);
-            has_moved = true;
-        }
-        if in_flight.is_empty() {
-            self.in_flight = None;
+        for running in [&mut self.in_flight, &mut self.asking] {
+            let Some(effects) = running else {
+                continue;
+            };
+            while let Poll::Ready(Some((ticket, completion))) = effects.poll_next_unpin(cx) {
+                self.parts.complete(ticket, completion, now);
+                has_moved = true;
+            }
+            if effects.is_empty() {
+                *running = None;
+            }
         }
         has_moved
     }
@@ -161,6 +169,9 @@ impl<T: Transport> Driver<T> {
                     mailbox.raise(Signal::Urgent); // It may be behind these.
                 }
             }
+            if !items.is_empty() {
+                self.touch(now);
+            }
             for item in items.drain(..) {
                 self.take_item(item, now);
             }
@@ -179,6 +190,9 @@ impl<T: Transport> Driver<T> {
         let parts = &mut self.parts;
         match item {
             Item::Delivery(id, prepared) => parts.session.handle_delivery(id, &prepared, now),
+            Item::StreamEnd(id, unsubscribe) => {
+                parts.session.handle_stream_end(id, unsubscribe);
+            }
             Item::Frame(frame) => self.unread.insert(0, frame),
             Item::Control(controlled) => {
                 let control = parts.context.expect(controlled.done);
@@ -203,11 +217,9 @@ impl<T: Transport> Driver<T> {
         if signals.has(Signal::Overflow) {
             self.parts.session.handle_disconnect(Disconnect::SLOW, now);
         }
-        if signals.has(Signal::Drain) {
-            let disconnect = Disconnect::SHUTDOWN;
-            self.parts.session.handle_disconnect(disconnect, now);
-        }
+        self.is_leaving |= signals.has(Signal::Drain);
         if signals.has(Signal::Timeout) {
+            self.parts.take_settings();
             self.alarm.fired(now.uptime);
             self.parts.session.handle_timeout(now);
             if self.stuck_until().is_some_and(|until| until <= now.uptime) {
@@ -233,7 +245,7 @@ impl<T: Transport> Driver<T> {
 
     // hot path: command 1/5
     fn poll_read(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
-        let is_busy = self.commands.is_some() || !self.unread.is_empty();
+        let is_busy = self.commands.is_some() || !self.unread.is_empty() || self.is_leaving;
         if is_busy || self.parts.transport.is_pending() || !self.parts.session.is_reading() {
             return false;
         }
@@ -257,6 +269,12 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    /// Something goes over the connection.
+    fn touch(&self, now: Now) {
+        let now_s = u32::try_from(now.uptime.as_millis() / 1000).unwrap_or(u32::MAX);
+        self.parts.context.handle.touch(now_s);
+    }
+
     fn ended(&mut self, error: &Ended, now: Now) {
         tracing::debug!(client = %self.parts.session.client(), %error, "nothing more to read");
         let gone = Disconnect::CONNECTION_CLOSED;
@@ -274,12 +292,18 @@ impl<T: Transport> Driver<T> {
     /// turn has had its share of commands.
     fn settle(&mut self, now: Now) {
         self.start_effects(now);
-        if !self.parts.transport.is_pending() {
+        if self.may_take_command() {
+            self.parts.take_settings();
+        }
+        if self.is_leaving {
+            self.leave(now);
+        } else if !self.parts.transport.is_pending() {
             let mut taken = Tally::default();
             for _ in 0..limits::TURN_COMMANDS_MAX {
                 if !self.take_command(&mut taken, now) {
                     break;
                 }
+                self.touch(now);
                 self.start_effects(now);
             }
             self.parts.counters.received(&taken);
@@ -295,21 +319,39 @@ impl<T: Transport> Driver<T> {
         self.arm(now);
     }
 
+    /// Closes the connection once every command that was taken is answered: each ends within the
+    /// deadlines of what it asks.
+    fn leave(&mut self, now: Now) {
+        if self.in_flight.is_none() && self.asking.is_none() {
+            self.parts
+                .session
+                .handle_disconnect(Disconnect::SHUTDOWN, now);
+            self.start_effects(now);
+        }
+    }
+
     fn start_effects(&mut self, now: Now) {
         let parts = &mut self.parts;
         while let Some((ticket, effect)) = parts.session.poll_effect() {
-            let started = effects::start(&parts.node, &mut parts.context, ticket, effect);
-            match started {
+            let Parts {
+                node,
+                session,
+                context,
+                ..
+            } = parts;
+            let (mut later, running) = match effects::start(node, session, context, ticket, effect)
+            {
                 Started::Now(completion) => {
                     parts.complete(ticket, completion, now);
+                    continue;
                 }
-                Started::Later(mut later) => match (&mut later).now_or_never() {
-                    Some((ticket, completion)) => {
-                        parts.complete(ticket, completion, now);
-                    }
-                    None => self.in_flight.get_or_insert_default().push(later),
-                },
-                Started::Told => {}
+                Started::Later(later) => (later, &mut self.in_flight),
+                Started::Asking(later) => (later, &mut self.asking),
+                Started::Told => continue,
+            };
+            match (&mut later).now_or_never() {
+                Some((ticket, completion)) => parts.complete(ticket, completion, now),
+                None => running.get_or_insert_default().push(later),
             }
         }
     }
@@ -317,7 +359,10 @@ impl<T: Transport> Driver<T> {
     /// Whether commands have been read that a turn may take now.
     fn may_take_command(&self) -> bool {
         let has_read = self.commands.is_some() || !self.unread.is_empty();
-        has_read && !self.parts.transport.is_pending() && self.parts.session.accepts_command()
+        has_read
+            && !self.is_leaving
+            && !self.parts.transport.is_pending()
+            && self.parts.session.accepts_command()
     }
 
     /// Hands the session the next command, if there is one and it may be taken.
@@ -420,6 +465,8 @@ impl<T: Transport> Driver<T> {
             .cloned()
             .unwrap_or(Disconnect::CONNECTION_CLOSED);
         self.parts.context.handle.mailbox.close();
+        self.asking = None;
+        self.parts.context.hang_up();
         tracing::debug!(
             client = %self.parts.session.client(),
             code = disconnect.code,
@@ -466,12 +513,12 @@ async fn clean_up(
     let mut in_flight = in_flight.unwrap_or_default();
     loop {
         while let Some((ticket, effect)) = session.poll_effect() {
-            match effects::start(node, &mut context, ticket, effect) {
+            match effects::start(node, &session, &mut context, ticket, effect) {
                 Started::Now(completion) => {
                     session.handle_completion(ticket, completion, node.clock.now());
                 }
                 Started::Later(later) => in_flight.push(later),
-                Started::Told => {}
+                Started::Asking(_) | Started::Told => {}
             }
         }
         Context::observe(node, counters, &mut session);
@@ -488,6 +535,14 @@ impl<T: Transport> Parts<T> {
     fn complete(&mut self, ticket: Ticket, completion: Completion, now: Now) {
         let admitted = revocation::admit(&self.node, &self.context.handle, completion);
         self.session.handle_completion(ticket, admitted, now);
+    }
+
+    /// Gives the session what a reload has changed.
+    fn take_settings(&mut self) {
+        let live = self.node.live.load();
+        if !Arc::ptr_eq(self.session.settings(), &live.settings) {
+            self.session.handle_settings(Arc::clone(&live.settings));
+        }
     }
 
     fn write(&mut self) -> std::io::Result<()> {

@@ -197,6 +197,15 @@ impl GatewayService for Commands {
         Ok(Response::new(pb::EmulateResponse { found }))
     }
 
+    async fn follow_access(
+        &self,
+        _request: Request<pb::FollowAccessRequest>,
+    ) -> Result<Response<pb::FollowAccessResponse>, Status> {
+        let looked = self.node.access.look().await;
+        looked.map_err(|error| Status::unavailable(error.to_string()))?;
+        Ok(Response::new(pb::FollowAccessResponse {}))
+    }
+
     async fn info(
         &self,
         _request: Request<pb::InfoRequest>,
@@ -220,10 +229,33 @@ impl GatewayService for Commands {
         let page = survey::connections(&self.node, request.into_inner()).await?;
         Ok(Response::new(page))
     }
+
+    async fn drain(
+        &self,
+        request: Request<pb::DrainRequest>,
+    ) -> Result<Response<pb::DrainResponse>, Status> {
+        let Node {
+            identity, leaving, ..
+        } = &*self.node;
+        let meant = request.into_inner().gateway;
+        if !meant.is_empty() && [&identity.id, &identity.name].contains(&&meant) {
+            tracing::info!("asked to hand over and go");
+            leaving.begin();
+        }
+        Ok(Response::new(pb::DrainResponse {
+            uid: identity.id.clone(),
+            name: identity.name.clone(),
+            draining: leaving.is_leaving(),
+            connections: u32::try_from(self.node.connections.len()).unwrap_or(u32::MAX),
+            told: self.node.drain.told(),
+            cut: self.node.drain.cut(),
+        }))
+    }
 }
 
 fn describe(node: &Node) -> NodeResult {
     let counts = node.hub.counts();
+    let options = &node.live.load().options;
     let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
     let uptime_s = node.clock.now().uptime.as_millis() / 1000;
     NodeResult {
@@ -236,8 +268,8 @@ fn describe(node: &Node) -> NodeResult {
         num_subs: number(counts.subscriptions),
         uptime: u32::try_from(uptime_s).unwrap_or(u32::MAX),
         metrics: Some(Metrics {
-            interval: node.options.info_interval.as_secs_f64(),
-            items: node.metrics.summary(&node.options.metrics_namespace),
+            interval: options.info_interval.as_secs_f64(),
+            items: node.metrics.summary(&options.metrics_namespace),
         }),
         ..NodeResult::default()
     }

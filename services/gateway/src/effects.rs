@@ -1,7 +1,13 @@
 //! What sessions ask for, one file per kind. Each turns an effect into its completion.
 
+mod ask;
 mod authenticate;
+mod connect;
+mod publish;
 mod read;
+mod refresh;
+mod rpc;
+mod stream;
 mod subscribe;
 mod tokens;
 mod write;
@@ -12,13 +18,17 @@ use std::sync::Arc;
 
 use gyre_engine::Error;
 use gyre_protocol::codes::Disconnect;
-use gyre_session::{Completion, Effect, Failure};
+use gyre_session::{Completion, Effect, Failure, Question, Session};
 use gyre_types::{ChannelName, Fault, Kind, Ticket, UserId};
 
+use self::ask::Asking;
+pub(crate) use self::stream::Streams;
 use crate::connection::Context;
 use crate::handle::Handle;
 use crate::node::Node;
 use crate::online;
+
+pub(crate) use read::meta_ttl;
 
 /// A completion that is on its way.
 pub(crate) type Later = Pin<Box<dyn Future<Output = (Ticket, Completion)> + Send>>;
@@ -27,8 +37,10 @@ pub(crate) type Later = Pin<Box<dyn Future<Output = (Ticket, Completion)> + Send
 pub(crate) enum Started {
     /// It is done.
     Now(Completion),
-    /// It takes an engine, a backend or a key that is not here.
+    /// It takes an engine or a key that is not here.
     Later(Later),
+    /// It takes an answer of the backend, which is of no use once the connection ends.
+    Asking(Later),
     /// It has no completion.
     Told,
 }
@@ -37,12 +49,16 @@ pub(crate) enum Started {
 // hot path: command 4/5
 pub(crate) fn start(
     node: &Arc<Node>,
+    session: &Session,
     context: &mut Context,
     ticket: Ticket,
     effect: Effect,
 ) -> Started {
     match effect {
-        Effect::Authenticate(request) => authenticate::run(node, context, ticket, request),
+        Effect::Authenticate(request) => {
+            context.emulate(node, &request);
+            authenticate::run(node, session, context, ticket, request)
+        }
         Effect::Register(register) => {
             Started::Now(Completion::Registered(enter(node, context, &register.user)))
         }
@@ -56,15 +72,25 @@ pub(crate) fn start(
             disconnect_others(node, &context.handle, &user, channel);
             Started::Told
         }
+        Effect::CloseStream(id) => {
+            context.close_stream(id);
+            Started::Told
+        }
         Effect::Subscribe(_)
         | Effect::Unsubscribe(_)
         | Effect::PublishJoin { .. }
+        | Effect::ShowPresence { .. }
         | Effect::Publish(_)
+        | Effect::PublishOnTerms(..)
         | Effect::History(_)
         | Effect::ReadTop { .. }
         | Effect::Presence(_)
-        | Effect::PresenceStats(_)
-        | Effect::Rpc(_) => Started::Later(later(node, &context.handle, ticket, effect)),
+        | Effect::PresenceStats(_) => Started::Later(later(node, &context.handle, ticket, effect)),
+        Effect::Ask(question) => {
+            let asking = Asking::new(node, session, context);
+            let streams = context.streams_for(&question);
+            Started::Asking(ask(asking, streams, ticket, question))
+        }
     }
 }
 
@@ -75,21 +101,45 @@ fn later(node: &Arc<Node>, handle: &Arc<Handle>, ticket: Ticket, effect: Effect)
             Effect::Subscribe(effect) => subscribe::enter(&node, &handle, *effect).await,
             Effect::Unsubscribe(effect) => subscribe::leave(&node, &handle, *effect).await,
             Effect::PublishJoin { channel, info } => write::join(&node, &channel, &info).await,
-            Effect::Publish(effect) => write::publish(&node, effect).await,
+            Effect::ShowPresence { channel, info } => {
+                write::show(&node, &handle, &channel, info).await
+            }
+            Effect::Publish(effect) => write::publish(&node, effect, None).await,
+            Effect::PublishOnTerms(effect, terms) => {
+                write::publish(&node, *effect, Some(&terms)).await
+            }
             Effect::History(effect) => read::history(&node, *effect).await,
             Effect::ReadTop { channel } => read::top(&node, &channel).await,
             Effect::Presence(channel) => read::presence(&node, &channel).await,
             Effect::PresenceStats(channel) => read::presence_stats(&node, &channel).await,
-            Effect::Rpc(request) => online::rpc(&node, &handle, &request.method).await,
             // Done above.
             Effect::Authenticate(_)
             | Effect::Register(_)
             | Effect::VerifyConnectionToken(_)
             | Effect::VerifySubscriptionToken(_)
+            | Effect::Ask(_)
+            | Effect::CloseStream(_)
             | Effect::Controlled { .. }
-            | Effect::DisconnectOthers { .. } => Completion::Rpc(Err(
-                gyre_session::Refusal::Error(gyre_protocol::codes::Error::NOT_AVAILABLE),
-            )),
+            | Effect::DisconnectOthers { .. } => Completion::Done(Err(Failure::Internal)),
+        };
+        (ticket, completion)
+    })
+}
+
+fn ask(asking: Asking, streams: Option<Arc<Streams>>, ticket: Ticket, question: Question) -> Later {
+    Box::pin(async move {
+        let completion = match question {
+            Question::Refresh => refresh::connection(&asking).await,
+            Question::SubscriptionRefresh { channel } => {
+                refresh::subscription(&asking, &channel).await
+            }
+            Question::Subscribe(ask) => subscribe::ask(&asking, *ask).await,
+            Question::Stream(ask) => stream::open(&asking, streams.as_deref(), *ask).await,
+            Question::TakePublication { id, data } => {
+                stream::publish(streams.as_deref(), id, data).await
+            }
+            Question::Publish(publish) => publish::ask(&asking, publish).await,
+            Question::Rpc(request) => rpc::call(&asking, *request).await,
         };
         (ticket, completion)
     })
@@ -112,8 +162,9 @@ fn disconnect_others(node: &Arc<Node>, own: &Arc<Handle>, user: &UserId, channel
 }
 
 fn enter(node: &Node, context: &mut Context, user: &UserId) -> Result<(), Disconnect> {
+    let connections_max = node.live.load().options.user_connections_max;
     node.connections
-        .enter(&context.handle, user, node.options.user_connections_max)
+        .enter(&context.handle, user, connections_max)
         .map_err(|_too_many| Disconnect::CONNECTION_LIMIT)?;
     context.is_registered = true;
     online::appear(node, user);

@@ -25,7 +25,6 @@ pub(crate) use self::routes::Routes;
 use crate::handle::{Handle, Item};
 use crate::http::cors;
 use crate::node::Node;
-use crate::websocket::Origins;
 
 /// Sessions that commands can be sent to, by their secret names.
 #[derive(Debug, Default)]
@@ -64,7 +63,6 @@ impl Sessions {
 pub(crate) struct Emulation {
     pub(crate) node: Arc<Node>,
     pub(crate) routes: Routes,
-    pub(crate) origins: Arc<Origins>,
     pub(crate) body_bytes_max: usize,
 }
 
@@ -76,7 +74,7 @@ pub(crate) fn routes(path: &str, emulation: Emulation) -> Router {
 }
 
 async fn handle(State(emulation): State<Arc<Emulation>>, request: Request<Body>) -> Response {
-    let cors = cors::headers(&emulation.origins, request.headers());
+    let cors = cors::headers(&emulation.node.live.load().origins, request.headers());
     let status = match *request.method() {
         Method::OPTIONS => {
             let mut response = StatusCode::NO_CONTENT.into_response();

@@ -15,7 +15,7 @@ use crate::opening::{Naming, Opening};
 use crate::streams::parameter;
 use crate::transport::websocket::{Ways, WebSocketTransport};
 use crate::websocket::handshake::{Keepalive, Subprotocol};
-use crate::websocket::{Accepted, Compression, Origins, Settings, Upgrade, WebSocket};
+use crate::websocket::{Accepted, Compression, Settings, Upgrade, WebSocket};
 
 /// `websocket.handler_prefix` or `uni_websocket.handler_prefix`, before hyper sees it.
 #[derive(Debug)]
@@ -23,7 +23,6 @@ pub(crate) struct Endpoint {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
     pub(crate) path: String,
-    pub(crate) origins: Arc<Origins>,
     pub(crate) compression: Compression,
     pub(crate) settings: Arc<Settings>,
     pub(crate) limits: Limits,
@@ -57,7 +56,7 @@ impl Intercept for Endpoint {
             headers: &taken.head.headers,
             query: taken.head.query(),
         };
-        match upgrade.accept(&self.origins, self.compression) {
+        match upgrade.accept(&self.node.live.load().origins, self.compression) {
             Ok(accepted) => self.serve(taken, &accepted, first),
             Err(refusal) => {
                 self.admission.leave();

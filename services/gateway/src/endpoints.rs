@@ -26,7 +26,7 @@ use crate::streams::{Endpoint as StreamEndpoint, Streams};
 use crate::transport::grpc::Padding;
 use crate::transport::http_stream::Framing;
 use crate::transport::websocket::Ways;
-use crate::websocket::{Compression, Origins, Settings};
+use crate::websocket::{Compression, Settings};
 use crate::webtransport;
 
 /// Limit of a message where the option sets none. Unit: bytes. 4 MiB: what gRPC allows too.
@@ -43,7 +43,6 @@ const WRITE_TIMEOUT: Duration = Duration::from_secs(1);
 pub(crate) struct Shared {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) origins: Arc<Origins>,
 }
 
 /// The options that both WebSocket endpoints have.
@@ -152,7 +151,6 @@ pub(crate) fn streams(config: &Config, shared: &Shared) -> Result<Streams, Build
     Ok(Streams {
         node: Arc::clone(&shared.node),
         admission: Arc::clone(&shared.admission),
-        origins: Arc::clone(&shared.origins),
         endpoints,
         limits: Limits {
             command_bytes_max: command_bytes_max.unwrap_or(MESSAGE_BYTES_MAX),
@@ -169,7 +167,6 @@ pub(crate) fn webtransport(
     Ok(webtransport::Endpoint {
         node: Arc::clone(&shared.node),
         admission: Arc::clone(&shared.admission),
-        origins: Arc::clone(&shared.origins),
         path: path::parse(&options.handler_prefix)?,
         limits: Limits {
             command_bytes_max: options
@@ -218,7 +215,6 @@ pub(crate) fn router(
         let emulation = Emulation {
             node: Arc::clone(&shared.node),
             routes: Routes::new(directory),
-            origins: Arc::clone(&shared.origins),
             body_bytes_max: config
                 .emulation
                 .max_request_body_size
@@ -266,7 +262,6 @@ impl Sizes {
             node: Arc::clone(&shared.node),
             admission: Arc::clone(&shared.admission),
             path: path::parse(prefix)?,
-            origins: Arc::clone(&shared.origins),
             compression,
             settings: Arc::new(settings),
             limits,

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use bytes::Bytes;
 use gyre_hub::Subscriber;
 use gyre_protocol::Format;
+use gyre_protocol::codes::Unsubscribe;
 use gyre_protocol::messages::ClientInfo;
 use gyre_protocol::prepared::Prepared;
 use gyre_session::{Control, Description};
@@ -40,6 +41,8 @@ pub(crate) struct Handle {
     labels: OnceLock<Box<BTreeMap<String, String>>>,
     /// Where the connection stands in its user's list; kept by [`crate::connections`].
     pub(crate) place: AtomicU32,
+    /// When something last went over it, commands or deliveries. Unit: seconds of uptime.
+    active_s: AtomicU32,
     /// Ids of the tokens that it has shown.
     pub(crate) presented: Presented,
 }
@@ -49,6 +52,8 @@ pub(crate) struct Handle {
 pub(crate) enum Item {
     /// The hub has something for a subscription.
     Delivery(SubscriptionId, Arc<Prepared>),
+    /// The stream of a subscription is over.
+    StreamEnd(SubscriptionId, Unsubscribe),
     /// Commands that came by a request of their own.
     Frame(Bytes),
     /// The server API wants something.
@@ -80,7 +85,7 @@ impl Item {
         match self {
             Self::Describe(_) => true,
             Self::Control(controlled) => matches!(controlled.command, Control::Disconnect(_)),
-            Self::Delivery(..) | Self::Frame(_) => false,
+            Self::Delivery(..) | Self::StreamEnd(..) | Self::Frame(_) => false,
         }
     }
 }
@@ -94,6 +99,7 @@ impl Handle {
             user: OnceLock::new(),
             labels: OnceLock::new(),
             place: AtomicU32::new(0),
+            active_s: AtomicU32::new(0),
             presented: Presented::default(),
         }
     }
@@ -112,6 +118,19 @@ impl Handle {
             self.mailbox.raise(Signal::Urgent);
         }
         is_accepted
+    }
+
+    /// Puts something for a subscription into the mailbox.
+    pub(crate) fn deliver(&self, id: SubscriptionId, prepared: &Arc<Prepared>) -> Offered {
+        let payload = match (prepared.as_publication(), prepared.client_info()) {
+            (Some(publication), _) => {
+                publication.data.len() + publication.info.as_deref().map_or(0, info_bytes)
+            }
+            (None, Some(info)) => info_bytes(info),
+            (None, None) => 0,
+        };
+        let item = Item::Delivery(id, Arc::clone(prepared));
+        self.mailbox.offer(item, payload + DELIVERY_OVERHEAD_BYTES)
     }
 
     pub(crate) fn user(&self) -> Option<&UserId> {
@@ -136,6 +155,16 @@ impl Handle {
         let _ = self.user.set(user);
     }
 
+    /// When something last went over it. Unit: seconds of uptime.
+    pub(crate) fn active_s(&self) -> u32 {
+        self.active_s.load(Ordering::Relaxed)
+    }
+
+    /// Something goes over it now.
+    pub(crate) fn touch(&self, now_s: u32) {
+        self.active_s.store(now_s, Ordering::Relaxed);
+    }
+
     pub(crate) fn place(&self) -> usize {
         self.place.load(Ordering::Relaxed) as usize
     }
@@ -148,19 +177,8 @@ pub(crate) struct Shared(pub(crate) Arc<Handle>);
 impl Subscriber for Shared {
     // hot path: delivery 3/6
     fn offer(&self, subscription: SubscriptionId, prepared: &Arc<Prepared>) {
-        let payload = match (prepared.as_publication(), prepared.client_info()) {
-            (Some(publication), _) => {
-                publication.data.len() + publication.info.as_deref().map_or(0, info_bytes)
-            }
-            (None, Some(info)) => info_bytes(info),
-            (None, None) => 0,
-        };
-        let item = Item::Delivery(subscription, Arc::clone(prepared));
         // Whether it was taken, and what follows if not, is the mailbox's and its owner's business.
-        let _ = self
-            .0
-            .mailbox
-            .offer(item, payload + DELIVERY_OVERHEAD_BYTES);
+        let _ = self.0.deliver(subscription, prepared);
     }
 }
 

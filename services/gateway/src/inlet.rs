@@ -7,6 +7,7 @@ use gyre_types::ChannelName;
 
 use crate::metrics::Metrics;
 use crate::node::NodeHub;
+use crate::repair::Repairs;
 
 /// Where the engine hands over what arrives for this gateway.
 ///
@@ -15,11 +16,12 @@ use crate::node::NodeHub;
 pub struct Delivery {
     pub(crate) hub: Arc<NodeHub>,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) repairs: Repairs,
 }
 
-impl Inlet for Delivery {
-    // hot path: delivery 1/6
-    fn on_publication(&self, channel: &ChannelName, delivered: Delivered) {
+impl Delivery {
+    /// Hands a publication to the channel's subscribers.
+    pub(crate) fn deliver(&self, channel: &ChannelName, delivered: Delivered) {
         let Delivered {
             publication,
             epoch,
@@ -28,6 +30,24 @@ impl Inlet for Delivery {
         self.hub.fan_out(channel, || {
             Prepared::publication(channel, publication, epoch, previous)
         });
+    }
+
+    #[cold]
+    fn deliver_unless_held(&self, channel: &ChannelName, delivered: Delivered) {
+        for delivered in self.repairs.hold(channel, delivered) {
+            self.deliver(channel, delivered);
+        }
+    }
+}
+
+impl Inlet for Delivery {
+    // hot path: delivery 1/6
+    fn on_publication(&self, channel: &ChannelName, delivered: Delivered) {
+        if self.repairs.is_busy() {
+            self.deliver_unless_held(channel, delivered);
+        } else {
+            self.deliver(channel, delivered);
+        }
         self.metrics.messages_received.publication.inc();
     }
 
@@ -43,6 +63,9 @@ impl Inlet for Delivery {
         self.metrics.messages_received.leave.inc();
     }
 
-    /// The subscriptions' own check finds the gap within a tick.
-    fn on_gap(&self, _channel: &ChannelName) {}
+    fn on_gap(&self, channel: &ChannelName) {
+        if self.hub.len(channel) > 0 {
+            self.repairs.begin(channel);
+        }
+    }
 }

@@ -10,10 +10,12 @@
 //! | `emulation` | commands of clients whose transport only goes down |
 //! | `connection` | the driver: the only place where a session meets time and I/O |
 //! | `effects` | what sessions ask for |
-//! | `inlet` | what the engine delivers |
+//! | `inlet`, `repair` | what the engine delivers, and what it lost |
 //! | `control` | what the API asks of connections |
+//! | `drain` | handing connections over to other gateways |
 //! | `revocation` | who is kept out |
 //! | `online` | when users were there |
+//! | `states` | which channels are in use |
 //! | `node` | what all connections have in common |
 //! | `mailbox`, `wheel`, `scratch` | what makes ten thousand of them cheap |
 //! | `websocket` | our own codec |
@@ -27,6 +29,7 @@ mod admission;
 mod connection;
 mod connections;
 mod control;
+mod drain;
 mod effects;
 mod emulation;
 mod endpoint;
@@ -35,6 +38,7 @@ mod grpc;
 mod handle;
 mod http;
 mod inlet;
+mod live;
 pub mod mailbox;
 mod metrics;
 mod mount;
@@ -42,9 +46,11 @@ mod node;
 mod online;
 mod opening;
 mod outgoing;
+mod repair;
 mod revocation;
 pub mod scratch;
 mod service;
+mod states;
 mod streams;
 mod transport;
 pub mod websocket;
@@ -53,4 +59,5 @@ pub mod wheel;
 
 pub use control::Commands;
 pub use inlet::Delivery;
+pub use live::{Prepared, Reloader};
 pub use service::{BuildError, Deps, Gateway};

@@ -3,8 +3,10 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use gyre_boot::{Role, Secured, Sites, open_store};
+use gyre_backend::{Backends, ChannelStates};
+use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
+use gyre_engines::Opened;
 use gyre_gateway::{Deps, Gateway};
 use gyre_links::Directory;
 use gyre_policy::Policy;
@@ -20,23 +22,29 @@ fn main() -> ExitCode {
 }
 
 /// Binds, builds and runs everything. Returns when everything runs.
-async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
+async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     gyre_engines::check_apart(config).map_err(Failure::bad_configuration)?;
     let mut sites = Sites::bind(config, Role::Gateway, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
     let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
-    let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks);
-    let engine = engine.map_err(Failure::failed)?;
+    let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
+    let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
+    let backends = Backends::build(config, parts, sites.traces());
+    let backends = backends.map_err(Failure::bad_configuration)?;
+    let (access, channels) = open_store(config, parts).await?;
+    let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;
     let deps = Deps {
         directory: directory.map_err(Failure::bad_configuration)?,
         engine,
+        backends,
+        states: states.map_err(Failure::failed)?,
         delivery,
         policy,
-        exclusions: Arc::clone(open_store(config, parts).await?.view()),
-        statuses: gyre_engines::statuses(&config.user_status, &parts.clock),
+        access,
+        statuses,
     };
     let mut gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let advertised = gateway.mount(config, &mut sites)?;

@@ -39,6 +39,10 @@ pub(crate) struct Metrics {
     recover: IntCounterVec,
     transports: Transports,
     filtered: IntCounter,
+    /// Channels that were compared with their streams.
+    pub(crate) gaps: IntCounter,
+    /// Publications that were delivered later.
+    pub(crate) repaired: IntCounter,
 }
 
 /// Messages between node and engine, by type.
@@ -131,6 +135,14 @@ impl Metrics {
                     &[namespace],
                 )?
                 .with_label_values(&[""]),
+            gaps: registry.counter(
+                "gateway_gaps_total",
+                "Channels that were compared with their streams because the engine lost something on the way.",
+            )?,
+            repaired: registry.counter(
+                "gateway_repaired_publications_total",
+                "Publications that were lost on the way and delivered from history.",
+            )?,
         })
     }
 

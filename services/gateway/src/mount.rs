@@ -22,6 +22,11 @@ impl Gateway {
     pub fn mount(&mut self, config: &Config, sites: &mut Sites) -> Result<String, Failure> {
         self.mount_clients(config, sites);
         self.mount_webtransport(config, sites)?;
+        let reloader = self.reloader();
+        sites.on_reload(Box::new(move |config| {
+            let prepared = reloader.prepare(config)?;
+            Ok(Box::new(move || prepared.commit()))
+        }));
         let Some(address) = sites.at.gateway_rpc else {
             return Ok(String::new());
         };

@@ -1,18 +1,21 @@
 use std::sync::Arc;
-use std::time::Duration;
 
-use gyre_auth::Verifier;
+use arc_swap::ArcSwap;
+use gyre_backend::{Backends, ClientContext};
 use gyre_engine::Engine;
 use gyre_hub::Hub;
-use gyre_runtime::{Clock, Identity, Tasks};
-use gyre_session::Settings;
-use gyre_store::View;
+use gyre_runtime::{Clock, Identity, Leaving, Tasks};
+use gyre_session::RefreshBy;
+use gyre_store::Access;
 
 use crate::connections::Connections;
+use crate::drain::Progress;
 use crate::emulation::Sessions;
 use crate::handle::{Handle, Shared};
+use crate::live::Live;
 use crate::metrics::Metrics;
 use crate::online::Online;
+use crate::states::States;
 use crate::wheel::Wheel;
 
 /// The hub of a gateway.
@@ -21,13 +24,17 @@ pub(crate) type NodeHub = Hub<Shared>;
 /// What all connections of this gateway have in common.
 #[derive(Debug)]
 pub(crate) struct Node {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) options: Options,
+    /// What a reload replaces.
+    pub(crate) live: ArcSwap<Live>,
     pub(crate) hub: Arc<NodeHub>,
     pub(crate) engine: Engine,
-    pub(crate) verifier: Verifier,
+    pub(crate) backends: Backends,
+    /// What a connection brings along for backends that brings along nothing.
+    pub(crate) nothing: Arc<ClientContext>,
+    /// Who takes note of channels in use; `None`: nobody wants to know.
+    pub(crate) states: Option<States>,
     /// Who is kept out.
-    pub(crate) exclusions: Arc<View>,
+    pub(crate) access: Access,
     /// Who tells when users were there; `None`: nobody wants to know.
     pub(crate) online: Option<Online>,
     pub(crate) connections: Connections,
@@ -37,21 +44,18 @@ pub(crate) struct Node {
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: Tasks,
     pub(crate) identity: Arc<Identity>,
+    /// Whether the process shall go.
+    pub(crate) leaving: Leaving,
+    /// How far the handing over of connections is.
+    pub(crate) drain: Progress,
 }
 
-/// Options of the client section that are not a session's.
-#[derive(Clone, Debug)]
-pub(crate) struct Options {
-    pub(crate) insecure: bool,
-    pub(crate) allows_anonymous: bool,
-    pub(crate) refuses_anonymous_tokens: bool,
-    pub(crate) user_id_header: Option<http::HeaderName>,
-    /// Unit: bytes.
-    pub(crate) queue_bytes_max: usize,
-    /// What `info` gives as the interval of its metrics; ours are of the moment.
-    pub(crate) info_interval: Duration,
-    /// Prefix of the metrics that `info` shows.
-    pub(crate) metrics_namespace: String,
-    /// Connections of one user; 0: no limit.
-    pub(crate) user_connections_max: usize,
+impl Node {
+    /// Who prolongs connections that expire.
+    pub(crate) fn refresh_by(&self) -> RefreshBy {
+        match self.backends.refresh() {
+            Some(_) => RefreshBy::Server,
+            None => RefreshBy::Client,
+        }
+    }
 }

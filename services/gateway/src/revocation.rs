@@ -101,6 +101,10 @@ pub(crate) fn admit(node: &Node, handle: &Handle, completion: Completion) -> Com
         | Completion::Top(_)
         | Completion::Presence(_)
         | Completion::PresenceStats(_)
+        | Completion::Refreshed(_)
+        | Completion::SubscribeAsked(_)
+        | Completion::PublishAsked(_)
+        | Completion::SubscriptionRefreshed(_)
         | Completion::Rpc(_)) => as_it_is,
     }
 }
@@ -121,15 +125,14 @@ fn find(
         handle.presented.note(&token.uid);
     }
     let now = now(node);
-    let is_out = node.exclusions.is_revoked(&token.uid, now)
-        || node
-            .exclusions
-            .is_invalidated(user, channel, token.issued_at, now);
+    let exclusions = node.access.view();
+    let is_out = exclusions.is_revoked(&token.uid, now)
+        || exclusions.is_invalidated(user, channel, token.issued_at, now);
     is_out.then_some(Out::Revoked)
 }
 
 fn is_blocked(node: &Node, user: &str) -> bool {
-    node.exclusions.is_blocked(user, now(node))
+    node.access.view().is_blocked(user, now(node))
 }
 
 fn now(node: &Node) -> UnixSeconds {

@@ -2,8 +2,10 @@ use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use axum::Router;
-use gyre_auth::{SetupError, Verifier};
+use gyre_auth::SetupError;
+use gyre_backend::{Backends, ChannelStates};
 use gyre_config::{ClientGrpc, Config, UniGrpc, WebTransport};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_links::Directory;
@@ -13,22 +15,25 @@ use gyre_rpc::{LinkKey, Locked};
 use gyre_runtime::process::Failure;
 use gyre_runtime::tls::Tls;
 use gyre_runtime::{Intercept, OnExit, Parts};
-use gyre_session::Settings;
-use gyre_store::View;
+use gyre_store::Access;
 use gyre_telemetry::metrics::Error as RegisterError;
 use tokio::time::Instant;
 
-use crate::admission::Admission;
+use crate::admission::{Admission, Rates};
 use crate::connections::Connections;
 use crate::control::Commands;
+use crate::drain::{self, Pace, Progress};
 use crate::emulation::Sessions;
 use crate::endpoints::{self, Shared};
 use crate::inlet::Delivery;
+use crate::live::{Live, Reloader};
 use crate::mailbox::Signal;
 use crate::metrics::Metrics;
-use crate::node::{Node, Options};
+use crate::node::Node;
 use crate::online::{self, Online};
-use crate::websocket::{self, Origins};
+use crate::repair::{self, Repairs};
+use crate::states::States;
+use crate::websocket;
 use crate::webtransport::Listening;
 use crate::wheel::Wheel;
 
@@ -44,8 +49,12 @@ pub struct Deps {
     pub delivery: Arc<Delivery>,
     /// Namespaces and permissions.
     pub policy: Arc<Policy>,
+    /// Whom connections ask.
+    pub backends: Backends,
+    /// Who takes note of channels in use; `None`: nobody wants to know.
+    pub states: Option<ChannelStates>,
     /// Who is kept out.
-    pub exclusions: Arc<View>,
+    pub access: Access,
     /// When users were last there; `None`: that is not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
     /// The other gateways: those that clients' commands may be meant for.
@@ -55,6 +64,9 @@ pub struct Deps {
 /// Why a gateway cannot be built.
 #[derive(Debug, thiserror::Error)]
 pub enum BuildError {
+    /// A namespace is wrong.
+    #[error(transparent)]
+    Policy(#[from] gyre_policy::PolicyError),
     /// A key or a rule for tokens is wrong.
     #[error(transparent)]
     Tokens(#[from] SetupError),
@@ -73,6 +85,8 @@ pub enum BuildError {
 pub struct Gateway {
     shared: Shared,
     commands: Commands,
+    delivery: Arc<Delivery>,
+    pace: Option<Pace>,
     intercepts: Vec<Arc<dyn Intercept>>,
     router: Router,
     webtransport: Option<Listening>,
@@ -97,6 +111,7 @@ impl Gateway {
         Ok(Arc::new(Delivery {
             hub: Arc::default(),
             metrics,
+            repairs: Repairs::default(),
         }))
     }
 
@@ -106,15 +121,15 @@ impl Gateway {
     ///
     /// See [`BuildError`].
     pub fn build(config: &Config, deps: Deps, parts: &Parts) -> Result<Self, BuildError> {
-        let client = &config.client;
         let version = parts.identity.version.as_str();
         let node = Arc::new(Node {
-            settings: Arc::new(Settings::new(config, deps.policy, version)),
-            options: options(config)?,
+            live: ArcSwap::from_pointee(Live::new(config, deps.policy, version, None)?),
             hub: Arc::clone(&deps.delivery.hub),
             engine: deps.engine,
-            verifier: Verifier::new(client, &gyre_fetch::World)?,
-            exclusions: deps.exclusions,
+            backends: deps.backends,
+            nothing: Arc::default(),
+            states: deps.states.map(States::new),
+            access: deps.access,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),
             sessions: Sessions::default(),
@@ -123,18 +138,18 @@ impl Gateway {
             metrics: Arc::clone(&deps.delivery.metrics),
             tasks: parts.tasks.clone(),
             identity: Arc::clone(&parts.identity),
+            leaving: parts.leaving.clone(),
+            drain: Progress::default(),
         });
         let shared = Shared {
             node,
-            admission: Arc::new(Admission::new(
-                client.connection_limit.get(),
-                client.connection_rate_limit.get(),
-            )),
-            origins: Arc::new(Origins::new(&client.allowed_origins)?),
+            admission: Arc::new(Admission::new(Rates::of(&config.client))),
         };
         let intercepts = intercepts(config, &shared)?;
         let router = endpoints::router(config, &shared, deps.directory)?;
         Ok(Self {
+            delivery: deps.delivery,
+            pace: Pace::of(config),
             commands: Commands::new(Arc::clone(&shared.node)),
             shared,
             intercepts,
@@ -179,6 +194,15 @@ impl Gateway {
     /// What clients ask beside their connections.
     pub fn router(&self) -> Router {
         self.router.clone()
+    }
+
+    /// What gives it another configuration while it runs.
+    #[must_use]
+    pub fn reloader(&self) -> Reloader {
+        Reloader {
+            node: Arc::clone(&self.shared.node),
+            admission: Arc::clone(&self.shared.admission),
+        }
     }
 
     /// The service that others in this process command connections through.
@@ -232,6 +256,11 @@ impl Gateway {
             let online = online::run(Arc::clone(&node));
             parts.tasks.spawn_background("online users", online);
         }
+        let repairs = repair::run(Arc::clone(&node), self.delivery);
+        parts.tasks.spawn_background("repairs", repairs);
+        let hold = parts.leaving.hold();
+        let paced = drain::run(Arc::clone(&node), self.shared.admission, hold, self.pace);
+        parts.tasks.spawn("handing over", OnExit::Ignore, paced);
         if let Some(webtransport) = self.webtransport {
             let serving = webtransport.run();
             parts.tasks.spawn("accept", OnExit::Drain, serving);
@@ -273,6 +302,21 @@ fn gauges(node: &Arc<Node>, parts: &Parts) {
     add("node_num_subscriptions", "Subscriptions.", |node| {
         node.hub.counts().subscriptions
     });
+    add(
+        "gateway_draining",
+        "1 while connections are handed over to other gateways, and until the end.",
+        |node| usize::from(node.leaving.is_leaving()),
+    );
+    add(
+        "gateway_drain_told_connections",
+        "Connections that a paced drain has told to come back.",
+        |node| usize::try_from(node.drain.told()).unwrap_or(usize::MAX),
+    );
+    add(
+        "gateway_drain_cut_connections",
+        "Connections that were left when drain.timeout was over.",
+        |node| usize::try_from(node.drain.cut()).unwrap_or(usize::MAX),
+    );
 }
 
 /// When the process's clock stood at zero, on the timers' clock.
@@ -280,29 +324,6 @@ fn zero(parts: &Parts) -> Instant {
     let uptime = Duration::from_millis(parts.clock.now().uptime.as_millis());
     let now = Instant::now();
     now.checked_sub(uptime).unwrap_or(now)
-}
-
-fn options(config: &Config) -> Result<Options, BuildError> {
-    let client = &config.client;
-    let header = &client.user_id_http_header;
-    Ok(Options {
-        insecure: client.insecure,
-        allows_anonymous: client.allow_anonymous_connect_without_token,
-        refuses_anonymous_tokens: client.disallow_anonymous_connection_tokens,
-        user_id_header: if header.is_empty() {
-            None
-        } else {
-            Some(http::HeaderName::try_from(header.as_str())?)
-        },
-        queue_bytes_max: client.queue_max_size.get().unwrap_or(usize::MAX),
-        info_interval: config
-            .node
-            .info_metrics_aggregate_interval
-            .duration()
-            .unwrap_or(Duration::from_mins(1)),
-        metrics_namespace: config.prometheus.namespace.clone(),
-        user_connections_max: client.user_connection_limit.get().unwrap_or(0),
-    })
 }
 
 fn intercepts(config: &Config, shared: &Shared) -> Result<Vec<Arc<dyn Intercept>>, BuildError> {

@@ -19,7 +19,6 @@ use crate::node::Node;
 use crate::opening::{Naming, Opening};
 use crate::transport::http_stream::{Framing, Head as ResponseHead, HttpStream};
 use crate::transport::positions::Positions;
-use crate::websocket::Origins;
 
 /// What the reference answers when a client goes before its body has come. Not a standard status.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -62,7 +61,6 @@ pub(crate) struct Endpoint {
 pub(crate) struct Streams {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) origins: Arc<Origins>,
     pub(crate) endpoints: Vec<Endpoint>,
     pub(crate) limits: Limits,
 }
@@ -81,7 +79,7 @@ impl Intercept for Streams {
             self.node.metrics.connection_limit.inc();
             return self.answer(taken, short::too_many());
         }
-        let cors = cors::headers(&self.origins, &taken.head.headers);
+        let cors = cors::headers(&self.node.live.load().origins, &taken.head.headers);
         // In a box from the start: what the request brings is soon of no use, and would lie in the task
         // for ever.
         let preparing = Box::pin(Arc::clone(&self).prepare(endpoint, taken, cors));
@@ -140,7 +138,8 @@ impl Streams {
             return frame;
         };
         // A namespace may have gone since; the rest of what is wrong is said as always.
-        let policy = &self.node.settings.policy;
+        let live = self.node.live.load();
+        let policy = &live.settings.policy;
         let positions = positions.into_iter();
         let known = positions.filter(|(channel, _)| policy.resolve(channel).is_ok());
         request.subs.extend(known);

@@ -24,7 +24,6 @@ use crate::node::Node;
 use crate::opening::{Naming, Opening};
 use crate::streams::parameter;
 use crate::transport::webtransport::WebTransport;
-use crate::websocket::Origins;
 
 /// Longest wait for a handshake, and then for the stream. Source: client protocol, 8.7.
 const OPEN_WAIT: Duration = Duration::from_secs(10);
@@ -46,7 +45,6 @@ const ALPN: &[u8] = b"h3";
 pub(crate) struct Endpoint {
     pub(crate) node: Arc<Node>,
     pub(crate) admission: Arc<Admission>,
-    pub(crate) origins: Arc<Origins>,
     pub(crate) path: String,
     pub(crate) limits: Limits,
 }
@@ -169,7 +167,7 @@ impl Endpoint {
             request.not_found().await;
             return None;
         }
-        if !self.origins.allows(&head.headers) {
+        if !self.node.live.load().origins.allows(&head.headers) {
             request.forbidden().await;
             return None;
         }

@@ -8,12 +8,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Deps, Gateway};
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::{Identity, Listeners, Parts};
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -81,7 +83,9 @@ fn serve() -> (SocketAddr, Parts) {
         engine: engine.engine(),
         delivery,
         policy: Arc::new(policy),
-        exclusions: Arc::default(),
+        backends: Backends::build(&config, &parts, None).unwrap(),
+        states: None,
+        access: Access::in_memory(&parts.clock).0,
         statuses: None,
         directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };

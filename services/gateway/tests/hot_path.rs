@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gyre_allocator::allocations;
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine::{Delivered, Inlet};
 use gyre_engine_memory::MemoryEngine;
@@ -27,6 +28,7 @@ use gyre_runtime::{Identity, Listeners, Parts};
 use gyre_session::{
     Completion, Effect, Grants, HistoryPart, Session, Settings, Subscribed, Transport,
 };
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 use gyre_types::{ChannelName, ClientId, Epoch, HubSlot, Now, Position};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -170,7 +172,9 @@ fn serve(dialect: Dialect) -> Served {
         engine: engine.engine(),
         delivery: Arc::clone(&delivery),
         policy: policy(&config),
-        exclusions: Arc::default(),
+        backends: Backends::build(&config, &parts, None).unwrap(),
+        states: None,
+        access: Access::in_memory(&parts.clock).0,
         statuses: None,
         directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
     };

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use gyre_api::Api;
-use gyre_boot::{Role, Secured, Sites, open_store};
+use gyre_backend::{Backends, ChannelStates};
+use gyre_boot::{Role, Running, Sites, open_store};
 use gyre_config::Config;
+use gyre_engines::Opened;
 use gyre_gateway::Gateway;
 use gyre_links::Directory;
 use gyre_policy::Policy;
@@ -12,23 +14,27 @@ use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
 
 /// Binds, builds and runs everything. Returns when everything runs.
-pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Secured, Failure> {
+pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let mut sites = Sites::bind(config, Role::Everything, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
     let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
-    let engine = gyre_engines::open(&config.engine, inlet, &parts.clock, &parts.tasks)
-        .map_err(Failure::failed)?;
+    let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
+    let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
-    let access = open_store(config, parts).await?;
-    let statuses = gyre_engines::statuses(&config.user_status, &parts.clock);
+    let (access, channels) = open_store(config, parts).await?;
+    let backends = Backends::build(config, parts, sites.traces());
+    let backends = backends.map_err(Failure::bad_configuration)?;
+    let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,
         policy: Arc::clone(&policy),
-        exclusions: Arc::clone(access.view()),
+        backends,
+        states: states.map_err(Failure::failed)?,
+        access: access.clone(),
         statuses: statuses.clone(),
         directory: directory.clone(),
     };

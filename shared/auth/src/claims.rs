@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-pub use gyre_types::Override;
+pub use gyre_types::{Capability, Override};
 use gyre_types::{UnixSeconds, UserId};
 
 /// What a connection token says.
@@ -20,7 +20,7 @@ pub struct ConnectionClaims {
     /// What the backend is told of the connection, and nobody else: JSON as it stood in the token.
     /// Empty: nothing.
     pub meta: Bytes,
-    /// Capabilities, not interpreted.
+    /// Capabilities, as they stand there.
     pub caps: Vec<Capability>,
     /// Labels; values that were no texts are in their JSON form.
     pub labels: BTreeMap<String, String>,
@@ -43,7 +43,7 @@ pub struct SubscriptionClaims {
     pub expire_at: Option<UnixSeconds>,
     /// What the token says of the subscription itself.
     pub subscription: TokenSubscription,
-    /// What else it allows in the channel (`pub`, `prs`, `hst`), not interpreted.
+    /// What else it allows in the channel (`pub`, `prs`, `hst`).
     pub allow: Vec<String>,
     /// Identity of the token (`jti`); empty: none.
     pub token_id: String,
@@ -62,15 +62,4 @@ pub struct TokenSubscription {
     pub data: Bytes,
     /// Options that replace the namespace's.
     pub over: Override,
-}
-
-/// One entry of the claim `caps`: what is allowed in which channels.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Capability {
-    /// Channels, or patterns of them.
-    pub channels: Vec<String>,
-    /// How the patterns are read; empty: as names.
-    pub matching: String,
-    /// What is allowed: `sub`, `pub`, `prs`, `hst`.
-    pub allow: Vec<String>,
 }

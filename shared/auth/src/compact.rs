@@ -1,13 +1,12 @@
 use std::borrow::Cow;
-use std::str::FromStr;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::error::Reason;
+use crate::keys::Algorithm;
 
 /// Longest name of an unknown algorithm that an error repeats. Unit: characters.
 const NAME_CHARS_MAX: usize = 32;
@@ -46,11 +45,11 @@ impl<'a> Compact<'a> {
         if fields.crit.is_some() {
             return Err(Reason::CriticalExtensions);
         }
-        let unknown = |_| Reason::UnknownAlgorithm {
+        let unknown = || Reason::UnknownAlgorithm {
             name: fields.alg.chars().take(NAME_CHARS_MAX).collect(),
         };
         Ok(Header {
-            algorithm: Algorithm::from_str(&fields.alg).map_err(unknown)?,
+            algorithm: Algorithm::named(&fields.alg).ok_or_else(unknown)?,
             key_id: fields.kid.map(Cow::into_owned),
         })
     }

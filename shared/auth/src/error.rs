@@ -212,7 +212,7 @@ pub enum KeyProblem {
     #[error("expected a public key of ECDSA")]
     NotEcdsa,
     /// It is on a curve that is not supported.
-    #[error("expected a key on the curve P-256 or P-384")]
+    #[error("expected a key on the curve P-256, P-384 or P-521")]
     Curve,
 }
 

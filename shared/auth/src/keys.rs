@@ -1,5 +1,6 @@
 //! Where the keys come from that a signature is held against.
 
+mod algorithm;
 mod endpoint;
 mod jwk;
 mod material;
@@ -11,7 +12,6 @@ use gyre_config::Secret;
 use gyre_config::client::Token;
 use gyre_config::tls::Tls;
 use gyre_types::UnixSeconds;
-use jsonwebtoken::{Algorithm, AlgorithmFamily};
 use serde::Deserialize;
 
 use self::endpoint::Endpoint;
@@ -23,6 +23,7 @@ use crate::expectations::Audience;
 use crate::mapping::Mapping;
 use crate::outside::Outside;
 
+pub(crate) use self::algorithm::Algorithm;
 pub use self::pem::pem_text;
 pub use self::remote::KeyFetch;
 pub(crate) use self::remote::{CALLER_TTL_SECS, Found, KeySet, Patience};
@@ -111,7 +112,7 @@ pub(crate) fn check_by_set(
     let header = token.header()?;
     let algorithm = header.algorithm;
     // A set has public keys only: a shared secret never counts beside it, nor costs a fetch.
-    if algorithm.family() == AlgorithmFamily::Hmac {
+    if algorithm.is_secret() {
         return Err(no_key(algorithm).into());
     }
     let id = header.key_id.filter(|id| !id.is_empty());
@@ -148,7 +149,7 @@ fn confirm<'a>(
 
 fn no_key(algorithm: Algorithm) -> Reason {
     Reason::NoKey {
-        name: format!("{algorithm:?}"),
+        name: algorithm.to_string(),
     }
 }
 

@@ -19,8 +19,8 @@
 //! and [`TokenError::Expired`] is only ever said of a token whose signature held. A client is told to
 //! fetch a new token on `Expired` alone, so nobody can make it loop by forging one.
 //!
-//! Formats (algorithm names, key files, key sets) are the crate `jsonwebtoken`'s; the arithmetic is
-//! `ring`'s. The former's process-wide provider is not used.
+//! The form of key files is the crate `jsonwebtoken`'s; the arithmetic is `ring`'s, and `p521`'s for the curve
+//! that `ring` does not have. The first one's process-wide provider is not used.
 
 #![forbid(unsafe_code)]
 

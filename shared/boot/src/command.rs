@@ -10,7 +10,7 @@ use gyre_runtime::Parts;
 use gyre_runtime::process::{Failure, Status};
 use gyre_telemetry::VERSION;
 
-use crate::{Role, Secured};
+use crate::{Role, Running};
 
 /// Name of the argument that names the configuration file.
 pub const CONFIG: &str = "config";
@@ -30,7 +30,7 @@ pub struct Given {
 /// Runs a binary that serves and does nothing else, until it is told to stop.
 pub fn run<F>(name: &'static str, about: &'static str, role: Role, start: F) -> ExitCode
 where
-    F: AsyncFnOnce(&Config, &Parts) -> Result<Secured, Failure>,
+    F: AsyncFnOnce(&Config, &Parts) -> Result<Running, Failure>,
 {
     let command = Command::new(name).about(about).version(VERSION);
     match options(command).try_get_matches_from(std::env::args_os()) {

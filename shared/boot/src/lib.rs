@@ -24,6 +24,6 @@ pub use addresses::{Addresses, Role};
 pub use command::{Given, run};
 pub use paths::{Clash, Paths};
 pub use serve::{level, serve, version};
-pub use sites::{Secured, Sites, check};
+pub use sites::{Commit, Prepare, Running, Secured, Sites, check};
 pub use store::open_store;
 pub use tls::Unusable;

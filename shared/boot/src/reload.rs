@@ -1,18 +1,15 @@
 //! SIGHUP: the configuration is read again, and takes effect as a whole or not at all.
 
-use std::net::SocketAddr;
-
-use gyre_config::document::{Listed, Variable, variables};
-use gyre_config::{Config, Loaded};
+use gyre_config::{Config, Reloaded, Warning};
 use gyre_runtime::Parts;
 use gyre_runtime::tls::{Prepared, Tls};
 use gyre_telemetry::logs::Levels;
 use prometheus::IntGauge;
 
-use crate::Role;
 use crate::command::{Given, load};
-use crate::links;
 use crate::serve::{level, warn};
+use crate::sites::Commit;
+use crate::{Role, Running, links};
 
 /// What a reload changes, and how it reads.
 pub(crate) struct Reloader {
@@ -20,13 +17,27 @@ pub(crate) struct Reloader {
     pub(crate) role: Role,
     pub(crate) config: Config,
     pub(crate) levels: Levels,
-    pub(crate) tls: Vec<(SocketAddr, Tls)>,
+    pub(crate) running: Running,
     /// How often the configuration took effect: 1 at the start.
     pub(crate) version: IntGauge,
 }
 
-/// Options that a running process takes on.
-const LIVE: &[&str] = &["GYRE_LOG_LEVEL"];
+/// A configuration of which nothing can fail any more.
+struct Ready {
+    tls: Vec<Prepared>,
+    commits: Vec<Commit>,
+}
+
+impl Ready {
+    fn commit(self) {
+        for tls in self.tls {
+            tls.commit();
+        }
+        for commit in self.commits {
+            commit();
+        }
+    }
+}
 
 impl Reloader {
     /// Reloads whenever the process is asked to.
@@ -41,34 +52,57 @@ impl Reloader {
     }
 
     fn reload(&mut self) {
-        let (Some(loaded), Some(prepared)) = (self.loaded(), self.prepared()) else {
+        let prepared = self.reloaded().and_then(|(reloaded, warnings)| {
+            Some((self.prepare(&reloaded.config)?, reloaded, warnings))
+        });
+        let Some((prepared, reloaded, warnings)) = prepared else {
             tracing::error!("configuration stays as it was");
             return;
         };
-        // From here on nothing can fail.
-        for prepared in prepared {
-            prepared.commit();
-        }
-        self.take(loaded);
+        prepared.commit();
+        tell(&warnings, &reloaded.waiting);
+        self.levels.set(level(&reloaded.config));
+        self.config = reloaded.config;
+        self.version.inc();
+        tracing::info!(version = self.version.get(), "configuration was read again");
     }
 
-    /// The configuration; what is wrong with it goes to the log.
-    fn loaded(&self) -> Option<Loaded> {
-        let problems = match load(&self.given, false) {
-            Ok(mut loaded) => {
-                links::settle(&mut loaded.config, self.role);
-                return Some(loaded);
-            }
-            Err(problems) => problems,
+    /// The configuration as it would be, and what is odd about it; what is wrong goes to the log.
+    fn reloaded(&self) -> Option<(Reloaded, Vec<Warning>)> {
+        let reloaded = load(&self.given, false).and_then(|mut loaded| {
+            links::settle(&mut loaded.config, self.role);
+            let reloaded = gyre_config::reloaded(&self.config, &loaded.config)?;
+            Ok((reloaded, loaded.warnings))
+        });
+        reloaded
+            .inspect_err(|problems| {
+                for problem in &problems.problems {
+                    tracing::error!(%problem, "configuration cannot be used");
+                }
+            })
+            .ok()
+    }
+
+    /// All that can fail, done and not in effect; what is wrong goes to the log.
+    fn prepare(&self, config: &Config) -> Option<Ready> {
+        let mut ready = Ready {
+            tls: self.certificates()?,
+            commits: Vec::new(),
         };
-        for problem in &problems.problems {
-            tracing::error!(%problem, "configuration cannot be used");
+        for prepare in &self.running.prepares {
+            match prepare(config) {
+                Ok(commit) => ready.commits.push(commit),
+                Err(error) => {
+                    tracing::error!(error, "configuration cannot be used");
+                    return None;
+                }
+            }
         }
-        None
+        Some(ready)
     }
 
     /// The certificates of every listener; what is wrong with them goes to the log.
-    fn prepared(&self) -> Option<Vec<Prepared>> {
+    fn certificates(&self) -> Option<Vec<Prepared>> {
         let prepare = |(address, tls): &(_, Tls)| {
             tls.prepare()
                 .inspect_err(|error| {
@@ -77,43 +111,14 @@ impl Reloader {
                 })
                 .ok()
         };
-        self.tls.iter().map(prepare).collect()
-    }
-
-    fn take(&mut self, loaded: Loaded) {
-        let Loaded { config, warnings } = loaded;
-        warn(&warnings);
-        for option in waiting(&self.config, &config) {
-            tracing::warn!(option, "configuration: takes effect at the next start");
-        }
-        self.levels.set(level(&config));
-        self.config.log.level = config.log.level;
-        self.version.inc();
-        tracing::info!(version = self.version.get(), "configuration was read again");
+        self.running.secured.iter().map(prepare).collect()
     }
 }
 
-/// The options whose change has to wait, by the names of their variables.
-fn waiting(old: &Config, new: &Config) -> Vec<String> {
-    let (old, new) = (variables(old, Listed::All), variables(new, Listed::All));
-    let is_live = |variable: &Variable| LIVE.contains(&variable.name.as_str());
-    new.into_iter()
-        .filter(|variable| !is_live(variable) && !old.contains(variable))
-        .map(|variable| variable.name)
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_has_to_wait_is_named_and_its_value_is_not() {
-        let old = Config::default();
-        let mut new = old.clone();
-        new.http_api.key = gyre_config::Secret::new("letmein");
-        new.log.level = gyre_config::log::Level::Debug;
-        assert_eq!(waiting(&old, &new), ["GYRE_HTTP_API_KEY"]);
-        assert!(waiting(&new, &new).is_empty());
+/// Tells what is odd about the configuration, and what of it waits.
+fn tell(warnings: &[Warning], waiting: &[String]) {
+    warn(warnings);
+    for option in waiting {
+        tracing::warn!(option, "configuration: takes effect at the next start");
     }
 }

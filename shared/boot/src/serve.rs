@@ -13,7 +13,7 @@ use prometheus::IntGauge;
 use crate::command::{Given, load};
 use crate::links::{self, Links};
 use crate::reload::Reloader;
-use crate::{Role, Secured};
+use crate::{Role, Running};
 
 /// Where the system says what this machine is called.
 const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
@@ -21,7 +21,7 @@ const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
 /// Reads the configuration, starts with it, and serves until the process is told to stop.
 pub fn serve<F>(given: &Given, role: Role, start: F) -> ExitCode
 where
-    F: AsyncFnOnce(&Config, &Parts) -> Result<Secured, Failure>,
+    F: AsyncFnOnce(&Config, &Parts) -> Result<Running, Failure>,
 {
     let Loaded {
         mut config,
@@ -51,13 +51,13 @@ where
     }
     let timeout = config.shutdown.timeout.duration().unwrap_or_default();
     let code = process::run(&parts, timeout, async |parts: &Parts| {
-        let tls = start(&config, parts).await?;
+        let running = start(&config, parts).await?;
         let reloader = Reloader {
             given: given.clone(),
             role,
             config: config.clone(),
             levels,
-            tls,
+            running,
             version: version(parts)?,
         };
         reloader.run(parts);

@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
+use std::error::Error;
+use std::fmt;
 use std::net::SocketAddr;
 
 use axum::Router;
 use gyre_config::{Config, host_and_port};
-use gyre_runtime::layers::RequestCounter;
+use gyre_runtime::layers::{CallTracer, RequestCounter};
 use gyre_runtime::process::Failure;
 use gyre_runtime::tls::Tls;
 use gyre_runtime::{Listeners, Parts, Site, admin};
-use gyre_telemetry::VERSION;
+use gyre_telemetry::{Traces, VERSION};
 
 use crate::addresses::{Addresses, Role};
 use crate::autocert::Autocert;
@@ -16,6 +18,18 @@ use crate::tls;
 
 /// The TLS of each address that has any.
 pub type Secured = Vec<(SocketAddr, Tls)>;
+
+/// Looks at another configuration: all that can fail, and then what puts it into effect.
+pub type Prepare = Box<dyn Fn(&Config) -> Result<Commit, Box<dyn Error>> + Send>;
+
+/// Puts a configuration into effect that was looked at.
+pub type Commit = Box<dyn FnOnce()>;
+
+/// What runs, as a reload needs it.
+pub struct Running {
+    pub(crate) secured: Secured,
+    pub(crate) prepares: Vec<Prepare>,
+}
 
 /// What is wrong with where a configuration wants its endpoints; files are read, nothing is bound.
 #[must_use]
@@ -41,7 +55,6 @@ fn proof_address(config: &Config) -> Result<Option<SocketAddr>, Failure> {
 }
 
 /// The listeners of a process, bound and not serving.
-#[derive(Debug)]
 pub struct Sites {
     /// Where each endpoint is.
     pub at: Addresses,
@@ -51,6 +64,22 @@ pub struct Sites {
     tls: BTreeMap<SocketAddr, Tls>,
     autocert: Option<Autocert>,
     counter: Option<RequestCounter>,
+    tracer: Option<CallTracer>,
+    prepares: Vec<Prepare>,
+}
+
+impl fmt::Debug for Sites {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sites")
+            .field("at", &self.at)
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for Running {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Running").finish_non_exhaustive()
+    }
 }
 
 impl Sites {
@@ -84,6 +113,8 @@ impl Sites {
             tls,
             autocert,
             counter: is_counted.then_some(counter),
+            tracer: tracer(config, parts)?,
+            prepares: Vec::new(),
         })
     }
 
@@ -115,6 +146,25 @@ impl Sites {
         self.listeners.at(address).route(routes);
     }
 
+    /// What sends spans, if anything is traced.
+    #[must_use]
+    pub const fn tracer(&self) -> Option<&CallTracer> {
+        self.tracer.as_ref()
+    }
+
+    /// Where spans go, if anything is traced.
+    #[must_use]
+    pub fn traces(&self) -> Option<Traces> {
+        self.tracer.as_ref().map(CallTracer::traces)
+    }
+
+    /// Has a part take on another configuration when the process reads it again.
+    ///
+    /// All parts prepare before the first commits, so that a reload is whole or not at all.
+    pub fn on_reload(&mut self, prepare: Prepare) {
+        self.prepares.push(prepare);
+    }
+
     /// Serves what operators ask: health, readiness, metrics.
     pub fn serve_operators(&mut self, parts: &Parts) {
         let (at, paths) = (self.at, self.paths.clone());
@@ -131,7 +181,7 @@ impl Sites {
     /// # Errors
     ///
     /// A socket cannot be used.
-    pub fn run(mut self, parts: &Parts) -> Result<Secured, Failure> {
+    pub fn run(mut self, parts: &Parts) -> Result<Running, Failure> {
         let served: Vec<SocketAddr> = self.listeners.addresses().map(|(at, _)| at).collect();
         self.tls.retain(|address, _| served.contains(address));
         for (address, tls) in &self.tls {
@@ -142,6 +192,17 @@ impl Sites {
         if let Some(autocert) = self.autocert {
             autocert.run(parts);
         }
-        Ok(self.tls.into_iter().collect())
+        Ok(Running {
+            secured: self.tls.into_iter().collect(),
+            prepares: self.prepares,
+        })
     }
+}
+
+fn tracer(config: &Config, parts: &Parts) -> Result<Option<CallTracer>, Failure> {
+    if !config.opentelemetry.enabled {
+        return Ok(None);
+    }
+    let traces = Traces::open(&parts.identity.id, VERSION).map_err(Failure::bad_configuration)?;
+    Ok(Some(CallTracer::new(traces, parts)))
 }

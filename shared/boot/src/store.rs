@@ -1,9 +1,12 @@
+use std::sync::Arc;
+
 use gyre_config::Config;
 use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
-use gyre_store::{Access, OpenError};
+use gyre_store::{Access, ChannelOutbox, OpenError};
 
-/// Opens the tables of who is kept out; what writes them works to the last call.
+/// Opens the tables of who is kept out and of what became of channels; what writes the former works to
+/// the last call.
 ///
 /// # Errors
 ///
@@ -12,8 +15,11 @@ use gyre_store::{Access, OpenError};
 /// # Cancel safety
 ///
 /// Cancel safe.
-pub async fn open_store(config: &Config, parts: &Parts) -> Result<Access, Failure> {
-    let (access, keepers) = gyre_store::open(config, &parts.clock)
+pub async fn open_store(
+    config: &Config,
+    parts: &Parts,
+) -> Result<(Access, Arc<dyn ChannelOutbox>), Failure> {
+    let store = gyre_store::open(config, &parts.clock)
         .await
         .map_err(|error| match error {
             OpenError::NoDatabase(_) => Failure::bad_configuration(error),
@@ -21,8 +27,8 @@ pub async fn open_store(config: &Config, parts: &Parts) -> Result<Access, Failur
                 Failure::failed(error)
             }
         })?;
-    for keeper in keepers {
+    for keeper in store.keepers {
         parts.tasks.spawn_background("store", keeper.run());
     }
-    Ok(access)
+    Ok((store.access, store.channels))
 }

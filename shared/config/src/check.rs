@@ -6,6 +6,7 @@
 mod channel;
 mod client;
 mod insecure;
+mod proxy;
 mod tls;
 
 use std::collections::BTreeSet;
@@ -28,6 +29,7 @@ pub(crate) fn check(config: &Config, report: &mut Report) {
             .map(|space| space.name.as_str()),
         report,
     );
+    proxy::check(config, report);
     prefixes(config, report);
     tls::check(config, report);
     insecure::check(config, report);

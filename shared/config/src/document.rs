@@ -139,7 +139,8 @@ fn json(value: &Value) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }
 
-fn tree(config: &Config) -> Value {
+/// The configuration as a tree of values.
+pub(crate) fn tree(config: &Config) -> Value {
     let mut writer = Writer::default();
     config.clone().fields(&mut writer);
     Value::Map(writer.entries)

@@ -23,7 +23,7 @@ mod values;
 
 pub use flags::{Flag, Takes, flags};
 pub use listen::{AddressError, Endpoint, host_and_port};
-pub use load::{Loaded, Source, load};
+pub use load::{Loaded, Reloaded, Source, load, reloaded};
 pub use problem::{FileError, Origin, Problem, Problems, Warning};
 pub use sections::access::{TokenRevoke, UserBlock, UserTokensInvalidate};
 pub use sections::api::{GrpcApi, HttpApi};
@@ -36,6 +36,7 @@ pub use sections::http_server::{HttpServer, TlsAutocert};
 pub use sections::log::Log;
 pub use sections::observe::{Health, OpenTelemetry, Prometheus, Swagger};
 pub use sections::process::{Drain, Node, Shutdown, UsageStats};
+pub use sections::proxy::{NamedProxy, Proxy};
 pub use sections::rpc::Rpc;
 pub use sections::storage::Storage;
 pub use sections::transports::grpc::{ClientGrpc, UniGrpc};
@@ -47,9 +48,9 @@ pub use sections::transports::{streams, websocket};
 pub use sections::user_status::UserStatus;
 pub use sections::{
     access, api, channel, client, database, engine, gateway, http_server, log, observe, process,
-    rpc, storage, tls, user_status,
+    proxy, rpc, storage, tls, user_status,
 };
-pub use values::{ByteSize, Limit, Millis, Secret, Shape};
+pub use values::{ByteSize, Limit, Millis, Pairs, Secret, Shape};
 
 use tree::options;
 
@@ -68,6 +69,8 @@ options! {
         channel: Channel;
         /// Calls from clients to the application backend.
         rpc: Rpc;
+        /// Backends that namespaces choose by their names.
+        proxies: Vec<NamedProxy>;
         /// Server API over HTTP.
         http_api: HttpApi;
         /// Server API over gRPC.

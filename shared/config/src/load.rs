@@ -4,11 +4,14 @@ mod decode;
 mod environment;
 mod file;
 mod nearest;
+mod reload;
 mod report;
 
 use std::path::{Path, PathBuf};
 
 pub(crate) use environment::{PREFIX, is_variable_below, is_variable_of, variable_part};
+pub(crate) use reload::is_live;
+pub use reload::{Reloaded, reloaded};
 pub(crate) use report::Report;
 
 use crate::Config;
@@ -75,6 +78,17 @@ pub fn load(
     }
     let warnings = report.finish()?;
     Ok(Loaded { config, warnings })
+}
+
+/// The configuration that a tree of written values stands for.
+fn typed(tree: &Value, report: &mut Report) -> Config {
+    let mut config = Config::default();
+    let inputs = decode::Inputs {
+        environment: &Environment::default(),
+        flags: &[],
+    };
+    decode::decode(&mut config, &inputs, (tree, Origin::Default), report);
+    config
 }
 
 fn read_environment(

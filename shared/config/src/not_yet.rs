@@ -213,15 +213,15 @@ mod tests {
         let table = NotYet::read();
         for path in [
             "analytics.rpc.tls.cert_pem",
-            "engine.redis.sentinel_tls.server_name",
+            "broker.redis.sentinel_tls.server_name",
             "broker.nats.raw_mode.prefix",
-            "client.proxy.connect.http.tls.enabled",
-            "proxies[].http.status_to_code_transforms[].to_error.code",
-            "proxies",
+            "client.proxy.connect.http.use_fast_client",
+            "proxies[].http.use_fast_client",
+            "consumers",
             "consumers[].kafka.brokers",
             "push_notifications.fcm.credentials_file",
         ] {
-            let found = if path == "proxies" {
+            let found = if path == "consumers" {
                 Known::Section
             } else {
                 Known::Option
@@ -237,11 +237,14 @@ mod tests {
     fn variables_are_found_through_names_of_items() {
         let table = NotYet::read();
         let of = |bare| table.of_variable(bare);
-        assert_eq!(of("PROXIES"), Some("proxies"));
-        assert_eq!(of("PROXIES_A_B_ENDPOINT"), Some("proxies[].endpoint"));
-        assert_eq!(of("ENGINE_REDIS_ADDRESS"), Some("engine.redis.address"));
+        assert_eq!(of("CONSUMERS"), Some("consumers"));
+        assert_eq!(
+            of("PROXIES_A_B_HTTP_USE_FAST_CLIENT"),
+            Some("proxies[].http.use_fast_client")
+        );
+        assert_eq!(of("BROKER_REDIS_ADDRESS"), Some("broker.redis.address"));
         assert_eq!(of("CONSUMERS_K_KAFKA_BROKERS"), Some("consumers[].kafka"));
-        assert_eq!(of("PROXIES_ENDPOINT"), None);
-        assert_eq!(of("ENGINE_REDIS_ADRESS"), None);
+        assert_eq!(of("PROXIES_HTTP_USE_FAST_CLIENT"), None);
+        assert_eq!(of("BROKER_REDIS_ADRESS"), None);
     }
 }

@@ -5,7 +5,7 @@ pub mod schema;
 use std::collections::BTreeSet;
 
 use crate::Config;
-use crate::load::{PREFIX, variable_part};
+use crate::load::{PREFIX, is_live, variable_part};
 use crate::not_yet::NotYet;
 use crate::tree::{About, Group, Leaf, List, Visitor};
 use crate::values::Shape;
@@ -28,6 +28,8 @@ pub struct Entry {
     pub doc: String,
     /// Whether the option has an effect in this version.
     pub is_honoured: bool,
+    /// Whether a change takes effect without a restart.
+    pub is_live: bool,
 }
 
 /// Every option, in the order of declaration.
@@ -95,6 +97,7 @@ impl Lister {
         let lines: Vec<&str> = about.doc.lines().map(str::trim).collect();
         let doc = lines.join(" ").trim().to_owned();
         self.entries.push(Entry {
+            is_live: is_live(&path),
             path,
             variable,
             default,
@@ -141,8 +144,10 @@ Generated from the option tree in `shared/config`; a test keeps it true.
 One file, JSON, YAML or TOML by its extension; `config.json` in the working directory if none is
 named. Flags go over variables of the environment, variables over the file, the file over defaults.
 The case of keys does not matter. SIGHUP has a process read its configuration again: if anything in it is
-wrong, all of it stays as it was and every problem is logged; if not, the log level and new certificates
-hold at once, and each other option that changed is named in a warning, because it waits for the next start.
+wrong, all of it stays as it was and every problem is logged; if not, the options marked *live* and new
+certificates hold at once, and each other option that changed is named in a warning, because it waits for
+the next start. A connection takes on what has changed with its next command; a subscription keeps the
+options that it was made with.
 
 - **Variables.** `GYRE_` and the path in capitals, with `_` between its parts: `client.ping_interval`
   is `GYRE_CLIENT_PING_INTERVAL`. `CENTRIFUGO_` works as well; if both are set, `GYRE_` counts and a
@@ -207,12 +212,13 @@ fn row(entry: &Entry) -> String {
         kind,
         doc,
         is_honoured,
+        is_live,
         ..
     } = entry;
-    let mark = if *is_honoured {
-        ""
-    } else {
-        " *Without effect in this version.*"
+    let mark = match (is_honoured, is_live) {
+        (false, _) => " *Without effect in this version.*",
+        (true, true) => " *Live.*",
+        (true, false) => "",
     };
     format!("| `{path}` | {kind} | `{default}` | {doc}{mark} |\n")
 }

@@ -11,6 +11,7 @@ pub mod http_server;
 pub mod log;
 pub mod observe;
 pub mod process;
+pub mod proxy;
 pub mod rpc;
 pub mod storage;
 pub mod tls;

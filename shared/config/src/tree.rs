@@ -48,6 +48,12 @@ pub(crate) trait Leaf {
     ///
     /// [`Rejected`] if the value is not of the option's type or out of its range.
     fn set(&mut self, given: &Value, bounds: Option<(i64, i64)>) -> Result<(), Rejected>;
+    /// Replaces what the value takes from the environment.
+    ///
+    /// # Errors
+    ///
+    /// The variable that is not there.
+    fn expand(&mut self, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), String>;
     /// What may be written, as it follows «expected».
     fn expected(&self, bounds: Option<(i64, i64)>) -> String;
     /// The name of the type, for tables.

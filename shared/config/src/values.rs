@@ -3,12 +3,14 @@
 mod amounts;
 mod duration;
 mod keyword;
+mod pairs;
 mod plain;
 mod secret;
 mod shape;
 
 pub use amounts::{ByteSize, Limit};
 pub use duration::Millis;
+pub use pairs::Pairs;
 pub use secret::Secret;
 pub use shape::Shape;
 

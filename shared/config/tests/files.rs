@@ -199,12 +199,19 @@ fn configurations_of_the_conformance_suites_load() -> Outcome {
         if let Some(tree) = tree.as_object_mut() {
             tree.remove("extends");
         }
-        let text = tree.to_string();
-        // As many ports as the runner gives a server.
-        let text = text
+        // What the runners put in; streams are asked for over gRPC only.
+        let backend = match name.starts_with("proxy-stream") {
+            true => "127.0.0.1:18002",
+            false => "http://127.0.0.1:18001",
+        };
+        let text = tree
+            .to_string()
             .replace("{port}", "18000")
             .replace("\"{grpc_port}\"", "18001")
-            .replace("\"${uni_grpc_port}\"", "18001");
+            .replace("\"${uni_grpc_port}\"", "18001")
+            .replace("${backend}", backend)
+            .replace("${backend_grpc}", "127.0.0.1:18002")
+            .replace("${backend_grpc_port}", "18002");
         std::fs::write(&path, text)?;
         let loaded = read(&path).map_err(|problems| format!("{name}: {problems}"))?;
         for warning in loaded.warnings {

@@ -8,7 +8,7 @@ use gyre_engine::{
     PublishOptions, Published, Suppressed,
 };
 use gyre_protocol::messages::{ClientInfo, Publication};
-use gyre_types::{ChannelName, Epoch, Now, Position};
+use gyre_types::{ChannelName, Epoch, Now, Position, Uptime};
 use parking_lot::Mutex;
 
 use crate::Swept;
@@ -52,6 +52,11 @@ where
             stripes: Stripes::default(),
             swept: AtomicUsize::new(0),
         }
+    }
+
+    /// Reads the engine's clock.
+    pub(crate) fn now(&self) -> Uptime {
+        (self.clock)().uptime
     }
 
     /// Frees what is over; see [`MemoryEngine::sweep`](crate::MemoryEngine::sweep).

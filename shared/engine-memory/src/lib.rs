@@ -62,10 +62,12 @@ where
     /// operation.
     #[must_use]
     pub fn open(inlet: Arc<I>, clock: C) -> Self {
+        let broker = Arc::new(MemoryBroker::new(inlet, clock));
+        let clock = Arc::clone(&broker);
         Self {
-            broker: Arc::new(MemoryBroker::new(inlet, clock)),
+            broker,
             presence: Arc::default(),
-            registry: Arc::default(),
+            registry: Arc::new(MemoryRegistry::new(move || clock.now())),
         }
     }
 

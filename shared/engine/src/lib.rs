@@ -17,6 +17,7 @@ pub mod conformance;
 mod error;
 mod inlet;
 mod presence;
+mod rate;
 mod registry;
 mod status;
 
@@ -31,6 +32,7 @@ pub use broker::{
 pub use error::Error;
 pub use inlet::{Delivered, Inlet};
 pub use presence::{Members, Presence, PresenceStats};
+pub use rate::{Meter, Permits};
 pub use registry::{Gateway, Registry};
 pub use status::{Status, Statuses};
 

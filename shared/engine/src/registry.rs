@@ -1,4 +1,6 @@
-use crate::{BoxFuture, Error};
+use std::num::NonZeroU32;
+
+use crate::{BoxFuture, Error, Permits};
 
 /// A gateway that lives.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -48,4 +50,26 @@ pub trait Registry: Send + Sync {
     ///
     /// Cancel safe.
     fn gateways(&self) -> BoxFuture<'_, Result<Vec<Gateway>, Error>>;
+
+    /// Takes up to `wanted` permits of a rate that all processes share under `name`, as a
+    /// [`Meter`](crate::Meter) on the engine's clock grants them. Permits that nobody uses are lost.
+    ///
+    /// An engine that has no such thing says so; its callers then keep the rate each for itself.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Unavailable`], [`Error::Unsupported`].
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future may have taken them.
+    fn permits<'a>(
+        &'a self,
+        _name: &'a str,
+        _per_second: NonZeroU32,
+        _wanted: u32,
+    ) -> BoxFuture<'a, Result<Permits, Error>> {
+        let feature = "rate for all processes";
+        Box::pin(async move { Err(Error::Unsupported { feature }) })
+    }
 }

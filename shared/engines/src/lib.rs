@@ -5,13 +5,18 @@
 
 #![forbid(unsafe_code)]
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gyre_config::engine::{Engine as Options, EngineType};
+use gyre_config::engine::{EngineType, Redis};
+use gyre_config::tls::Tls;
 use gyre_config::{Config, UserStatus};
-use gyre_engine::{Engine, Inlet, Statuses};
+use gyre_engine::{Engine, Error, Inlet, Statuses};
 use gyre_engine_memory::{MemoryEngine, MemoryStatuses, Swept};
+use gyre_engine_redis::{Options, OptionsError, RedisEngine, TlsClients};
+use gyre_fetch::TlsError;
+use gyre_runtime::process::Failure;
 use gyre_runtime::{Clock, Tasks};
 use gyre_types::Now;
 use tokio::task::yield_now;
@@ -20,11 +25,48 @@ use tokio::time::{MissedTickBehavior, interval};
 /// How often the memory engine gives back what is over. Nothing depends on it but memory.
 const SWEEP_INTERVAL: Duration = Duration::from_secs(1);
 
+/// What was opened.
+pub struct Opened {
+    /// The engine.
+    pub engine: Engine,
+    /// The statuses of section `user_status`; `None` if they are not kept.
+    pub statuses: Option<Arc<dyn Statuses>>,
+}
+
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").finish_non_exhaustive()
+    }
+}
+
 /// Why an engine could not be opened.
-///
-/// Memory can always be: nothing stands here until an engine has to be reached.
 #[derive(Debug, thiserror::Error)]
-pub enum OpenError {}
+pub enum OpenError {
+    /// Section `engine.redis` cannot be used.
+    #[error(transparent)]
+    Options(#[from] OptionsError),
+    /// TLS of section `engine.redis` cannot be used.
+    #[error("{section}")]
+    Tls {
+        /// Which settings.
+        section: &'static str,
+        /// Why.
+        #[source]
+        source: TlsError,
+    },
+    /// Redis does not answer, and `engine.redis.fail_at_start` says that it must.
+    #[error("redis does not answer at start")]
+    NotThere(#[source] Error),
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        match error {
+            OpenError::Options(_) | OpenError::Tls { .. } => Self::bad_configuration(error),
+            OpenError::NotThere(_) => Self::failed(error),
+        }
+    }
+}
 
 /// Opens the engine of section `engine`, which hands over to `inlet`. What it does besides runs on
 /// `tasks`.
@@ -36,19 +78,38 @@ pub enum OpenError {}
 /// # Panics
 ///
 /// Outside of a tokio runtime.
-pub fn open<I: Inlet>(
-    options: &Options,
+///
+/// # Cancel safety
+///
+/// What was opened before runs on until `tasks` stop.
+pub async fn open<I: Inlet>(
+    config: &Config,
     inlet: Arc<I>,
     clock: &Clock,
     tasks: &Tasks,
-) -> Result<Engine, OpenError> {
-    match options.r#type {
+) -> Result<Opened, OpenError> {
+    match config.engine.r#type {
         EngineType::Memory => {
-            let clock = clock.clone();
-            let memory = MemoryEngine::open(inlet, move || clock.now());
+            let now = clock.clone();
+            let memory = MemoryEngine::open(inlet, move || now.now());
             let engine = memory.engine();
             tasks.spawn_background("engine sweep", sweep(memory));
-            Ok(engine)
+            let statuses = config
+                .user_status
+                .enabled
+                .then(|| memory_statuses(&config.user_status, clock));
+            Ok(Opened { engine, statuses })
+        }
+        EngineType::Redis => {
+            let options = redis_options(&config.engine.redis, &config.user_status)?;
+            let redis = RedisEngine::open(options, inlet, clock, tasks);
+            if config.engine.redis.fail_at_start {
+                redis.ready().await.map_err(OpenError::NotThere)?;
+            }
+            Ok(Opened {
+                engine: redis.engine(),
+                statuses: config.user_status.enabled.then(|| redis.statuses()),
+            })
         }
     }
 }
@@ -72,15 +133,27 @@ pub fn check_apart(config: &Config) -> Result<(), NoBus> {
     Ok(())
 }
 
-/// Opens the statuses of section `user_status`; `None` if they are not kept.
-#[must_use]
-pub fn statuses(options: &UserStatus, clock: &Clock) -> Option<Arc<dyn Statuses>> {
-    if !options.enabled {
-        return None;
-    }
+fn memory_statuses(options: &UserStatus, clock: &Clock) -> Arc<dyn Statuses> {
     let clock = clock.clone();
-    let kept = options.expire_interval.duration().unwrap_or(Duration::MAX);
-    Some(Arc::new(MemoryStatuses::new(kept, move || clock.now())))
+    Arc::new(MemoryStatuses::new(kept(options), move || clock.now()))
+}
+
+fn kept(options: &UserStatus) -> Duration {
+    options.expire_interval.duration().unwrap_or(Duration::MAX)
+}
+
+fn redis_options(section: &Redis, statuses: &UserStatus) -> Result<Options, OpenError> {
+    let client = |section, tls: &Tls| {
+        let config = gyre_fetch::tls_client_config(tls);
+        config
+            .map(|config| Some(Arc::new(config)))
+            .map_err(|source| OpenError::Tls { section, source })
+    };
+    let tls = TlsClients {
+        redis: client("engine.redis.tls", &section.tls)?,
+        sentinel: client("engine.redis.sentinel_tls", &section.sentinel_tls)?,
+    };
+    Ok(Options::new(section, &tls, kept(statuses))?)
 }
 
 async fn sweep<I, C>(memory: MemoryEngine<I, C>)
@@ -130,7 +203,9 @@ mod tests {
     async fn memory_is_given_back_though_nobody_reads() {
         let (clock, tasks) = (Clock::fixed(UnixMillis(1)), Tasks::default());
         let watcher = Arc::<Watcher>::default();
-        let engine = open(&Options::default(), Arc::clone(&watcher), &clock, &tasks).unwrap();
+        let config = Config::default();
+        let opened = open(&config, Arc::clone(&watcher), &clock, &tasks);
+        let engine = opened.await.unwrap().engine;
         let retention = Retention {
             size: 1,
             ttl: Duration::from_secs(60),

@@ -18,7 +18,7 @@ use gyre_auth::{FetchKeys, Outside};
 use gyre_config::tls::Tls;
 
 pub use client::Client;
-pub use tls::{TlsError, config as tls_config};
+pub use tls::{TlsError, config as tls_client_config};
 
 /// The disk and the network as they are.
 #[derive(Clone, Copy, Debug, Default)]

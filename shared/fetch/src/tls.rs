@@ -50,7 +50,7 @@ pub enum TlsError {
 ///
 /// # Errors
 ///
-/// A certificate or a key cannot be used.
+/// [`TlsError`].
 pub fn config(tls: &Tls) -> Result<ClientConfig, TlsError> {
     let off = Tls::default();
     let tls = if tls.enabled { tls } else { &off };

@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use gyre_types::{HubSlot, SubscriptionId};
 use smallvec::SmallVec;
 
@@ -20,6 +22,8 @@ pub(crate) struct Channel<S> {
     places: SmallVec<[Place<S>; 1]>,
     free: Option<HubSlot>,
     len: u32,
+    /// Offset of the last publication that went through; 0: none did.
+    last_offset: AtomicU64,
 }
 
 impl<S> Channel<S> {
@@ -28,11 +32,32 @@ impl<S> Channel<S> {
             places: SmallVec::new(),
             free: None,
             len: 0,
+            last_offset: AtomicU64::new(0),
         }
     }
 
     pub(crate) const fn len(&self) -> u32 {
         self.len
+    }
+
+    pub(crate) fn last_offset(&self) -> u64 {
+        self.last_offset.load(Ordering::Relaxed)
+    }
+
+    /// A publication goes through; one without a position changes nothing.
+    pub(crate) fn passed(&self, offset: u64) {
+        if offset > 0 {
+            self.last_offset.store(offset, Ordering::Relaxed);
+        }
+    }
+
+    /// Where the top is, if nothing went through yet.
+    pub(crate) fn note_top(&self, offset: u64) {
+        let (none, ordering) = (0, Ordering::Relaxed);
+        // Whatever went through knows better.
+        let _ = self
+            .last_offset
+            .compare_exchange(none, offset, ordering, ordering);
     }
 
     pub(crate) fn insert(&mut self, entry: Entry<S>) -> HubSlot {

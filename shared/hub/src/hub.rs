@@ -30,6 +30,8 @@ pub struct Joined {
     pub slot: HubSlot,
     /// The name as the table holds it, so that all subscribers share one text.
     pub channel: ChannelName,
+    /// Whether nobody of this node wanted the channel before.
+    pub is_first: bool,
 }
 
 /// Result of [`Hub::unsubscribe`].
@@ -103,15 +105,15 @@ impl<S> Hub<S> {
             wants,
         };
         let mut shard = self.shard(channel).write();
-        let (name, subscribers) = match shard.entry_ref(channel.as_str()) {
+        let (name, subscribers, is_first) = match shard.entry_ref(channel.as_str()) {
             EntryRef::Occupied(occupied) => {
                 let name = occupied.key().clone();
-                (name, occupied.into_mut())
+                (name, occupied.into_mut(), false)
             }
             EntryRef::Vacant(vacant) => {
                 self.channels.fetch_add(1, Ordering::Relaxed);
                 let subscribers = vacant.insert_with_key(channel.clone(), Channel::new());
-                (channel.clone(), subscribers)
+                (channel.clone(), subscribers, true)
             }
         };
         let slot = subscribers.insert(entry);
@@ -119,6 +121,7 @@ impl<S> Hub<S> {
         Joined {
             slot,
             channel: name,
+            is_first,
         }
     }
 
@@ -152,6 +155,22 @@ impl<S> Hub<S> {
         shard
             .get(channel.as_str())
             .map_or(0, |subscribers| subscribers.len() as usize)
+    }
+
+    /// Offset of the last publication with a position that went through, or of the top that was
+    /// [noted](Self::note_top); 0: there was none. `None`: the channel has no subscriber.
+    #[must_use]
+    pub fn last_offset(&self, channel: &ChannelName) -> Option<u64> {
+        let shard = self.shard(channel).read();
+        shard.get(channel.as_str()).map(Channel::last_offset)
+    }
+
+    /// Notes where the stream's top is, for a channel of which no publication went through yet.
+    pub fn note_top(&self, channel: &ChannelName, offset: u64) {
+        let shard = self.shard(channel).read();
+        if let Some(subscribers) = shard.get(channel.as_str()) {
+            subscribers.note_top(offset);
+        }
     }
 
     /// How much the hub holds.
@@ -200,7 +219,11 @@ impl<S: Subscriber> Hub<S> {
         };
         let prepared = &Arc::new(prepare());
         match prepared.kind() {
-            PreparedKind::Publication => offer(subscribers.entries(), prepared),
+            PreparedKind::Publication => {
+                subscribers.passed(prepared.offset());
+                offer(subscribers.entries(), prepared)
+            }
+            PreparedKind::Top => offer(subscribers.entries(), prepared),
             PreparedKind::Join | PreparedKind::Leave => offer(
                 subscribers
                     .entries()

@@ -39,7 +39,7 @@ impl Wiring {
     /// [`OpenError`].
     pub fn new(links: &Links) -> Result<Self, OpenError> {
         let tls = if links.tls.enabled {
-            let mut config = gyre_fetch::tls_config(&links.tls)?;
+            let mut config = gyre_fetch::tls_client_config(&links.tls)?;
             config.alpn_protocols = PROTOCOLS.iter().map(|name| name.to_vec()).collect();
             Some(RemoteTls {
                 config: Arc::new(config),

@@ -68,6 +68,12 @@ macro_rules! name {
     (r#override) => {
         "override"
     };
+    (r#match) => {
+        "match"
+    };
+    (r#type) => {
+        "type"
+    };
     ($field:ident) => {
         stringify!($field)
     };
@@ -90,6 +96,7 @@ mod channels;
 mod common;
 mod connections;
 mod devices;
+mod events;
 mod maps;
 mod publications;
 mod push;

@@ -1,3 +1,5 @@
+use crate::capabilities::{Right, Rights};
+
 /// Who asks for something in a channel.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct Caller<'a> {
@@ -7,6 +9,8 @@ pub struct Caller<'a> {
     pub is_subscribed: bool,
     /// Whether `client.insecure` is on, which grants everything but private channels.
     pub insecure: bool,
+    /// What the connection, or its subscription to the channel, is allowed besides.
+    pub rights: Rights,
 }
 
 /// Who gets a permission: three options that every kind of permission has.
@@ -15,6 +19,8 @@ pub(crate) struct Grants {
     pub(crate) for_client: bool,
     pub(crate) for_subscriber: bool,
     pub(crate) for_anonymous: bool,
+    /// The right that grants the same to one connection.
+    pub(crate) right: Right,
 }
 
 impl Caller<'_> {
@@ -29,7 +35,7 @@ impl Caller<'_> {
     pub(crate) const fn is_granted(&self, grants: Grants) -> bool {
         let is_eligible = !self.user.is_empty() || grants.for_anonymous;
         let is_in_group = grants.for_client || (grants.for_subscriber && self.is_subscribed);
-        self.insecure || (is_eligible && is_in_group)
+        self.insecure || self.rights.has(grants.right) || (is_eligible && is_in_group)
     }
 }
 
@@ -116,6 +122,7 @@ mod tests {
             user,
             is_subscribed,
             insecure: false,
+            rights: Rights::default(),
         };
         let callers = [
             caller("u", false),
@@ -138,6 +145,7 @@ mod tests {
                 for_client,
                 for_subscriber,
                 for_anonymous,
+                right: Right::History,
             };
             let granted = callers.map(|caller| caller.is_granted(grants));
             assert_eq!(
@@ -149,6 +157,10 @@ mod tests {
                 Caller { insecure, ..caller }.is_granted(grants)
             });
             assert_eq!(insecure, [true; 4]);
+            let with =
+                |rights| callers.map(|caller| Caller { rights, ..caller }.is_granted(grants));
+            assert_eq!(with(Rights::named(["hst"])), [true; 4]);
+            assert_eq!(with(Rights::named(["sub", "pub", "prs"])), expected);
         }
     }
 

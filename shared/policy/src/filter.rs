@@ -59,6 +59,12 @@ impl Filter {
         compile(node, FILTER_DEPTH_MAX).map(Self)
     }
 
+    /// What gets through both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self(Node::And(Box::new([self.0, other.0])))
+    }
+
     /// Whether a publication with these tags gets through. Allocates nothing.
     #[must_use]
     pub fn matches(&self, tags: &BTreeMap<String, String>) -> bool {

@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod caller;
+mod capabilities;
 mod error;
 mod filter;
 mod names;
@@ -34,6 +35,7 @@ mod rules;
 mod subscription;
 
 pub use caller::{Admission, Caller, ProxyKind, Source, Verdict};
+pub use capabilities::{Capabilities, Right, Rights, TooManyCapabilities};
 pub use error::PolicyError;
 pub use filter::Filter;
 pub use policy::Policy;

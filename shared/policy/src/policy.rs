@@ -120,7 +120,7 @@ impl Policy {
     /// # Errors
     ///
     /// 104: no such method. 108: there is nobody to answer it.
-    pub fn route_rpc(&self, method: &str) -> Result<RpcRoute, Error> {
+    pub fn route_rpc(&self, method: &str) -> Result<RpcRoute<'_>, Error> {
         self.rpc.route(method)
     }
 }

@@ -1,5 +1,6 @@
 use foldhash::fast::FixedState;
 use gyre_config::Rpc;
+use gyre_config::rpc::RpcOptions;
 use gyre_protocol::codes::Error;
 use hashbrown::HashMap;
 
@@ -7,11 +8,11 @@ use crate::names::split_once;
 
 /// Who answers a method.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum RpcRoute {
+pub enum RpcRoute<'a> {
     /// The server itself, at once and with nothing.
     Ping,
-    /// The application backend. Without a backend: error 108.
-    Backend,
+    /// The application backend of this name. Without one: error 108.
+    Backend(&'a str),
 }
 
 /// Which methods there are, and who answers them.
@@ -24,33 +25,32 @@ pub(crate) struct RpcRules {
     namespaces: HashMap<Box<str>, Asked, FixedState>,
 }
 
-/// Whether the backend is asked.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Asked {
-    Yes,
-    No,
-}
+/// Which backend is asked; `None`: none.
+type Asked = Option<Box<str>>;
 
 impl RpcRules {
     pub(crate) fn new(options: &Rpc) -> Self {
-        let asked = |is_enabled| if is_enabled { Asked::Yes } else { Asked::No };
+        let asked = |options: &RpcOptions| -> Asked {
+            let name = options.proxy_name.as_str();
+            options.proxy_enabled.then(|| name.into())
+        };
         let ping = &options.ping;
         Self {
             boundary: options.namespace_boundary.clone(),
             ping: ping.enabled.then(|| ping.method.clone()),
-            without_namespace: asked(options.without_namespace.proxy_enabled),
+            without_namespace: asked(&options.without_namespace),
             namespaces: options
                 .namespaces
                 .iter()
                 .map(|namespace| {
                     let name = namespace.name.as_str().into();
-                    (name, asked(namespace.options.proxy_enabled))
+                    (name, asked(&namespace.options))
                 })
                 .collect(),
         }
     }
 
-    pub(crate) fn route(&self, method: &str) -> Result<RpcRoute, Error> {
+    pub(crate) fn route(&self, method: &str) -> Result<RpcRoute<'_>, Error> {
         if self.ping.as_deref() == Some(method) {
             return Ok(RpcRoute::Ping);
         }
@@ -66,27 +66,26 @@ impl RpcRules {
         };
         match asked {
             None => Err(Error::METHOD_NOT_FOUND),
-            Some(Asked::No) => Err(Error::NOT_AVAILABLE),
-            Some(Asked::Yes) => Ok(RpcRoute::Backend),
+            Some(None) => Err(Error::NOT_AVAILABLE),
+            Some(Some(name)) => Ok(RpcRoute::Backend(name)),
         }
     }
 
     fn has_backend(&self) -> bool {
-        self.without_namespace == Asked::Yes
-            || self.namespaces.values().any(|asked| *asked == Asked::Yes)
+        self.without_namespace.is_some() || self.namespaces.values().any(Option::is_some)
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use gyre_config::rpc::{RpcNamespace, RpcOptions, RpcPing};
+    use gyre_config::rpc::{RpcNamespace, RpcPing};
 
     use super::*;
 
-    const PING: Result<RpcRoute, Error> = Ok(RpcRoute::Ping);
-    const BACKEND: Result<RpcRoute, Error> = Ok(RpcRoute::Backend);
-    const NO_METHOD: Result<RpcRoute, Error> = Err(Error::METHOD_NOT_FOUND);
-    const NOBODY: Result<RpcRoute, Error> = Err(Error::NOT_AVAILABLE);
+    const PING: Result<RpcRoute<'_>, Error> = Ok(RpcRoute::Ping);
+    const BACKEND: Result<RpcRoute<'_>, Error> = Ok(RpcRoute::Backend("default"));
+    const NO_METHOD: Result<RpcRoute<'_>, Error> = Err(Error::METHOD_NOT_FOUND);
+    const NOBODY: Result<RpcRoute<'_>, Error> = Err(Error::NOT_AVAILABLE);
 
     #[test]
     fn without_anything_nobody_answers() {

@@ -6,6 +6,7 @@ use gyre_protocol::json;
 use gyre_protocol::messages::FilterNode;
 
 use crate::caller::{Admission, Caller, Grants, ProxyKind, Source, Verdict};
+use crate::capabilities::Right;
 use crate::filter::Filter;
 use crate::names::{Divided, Names};
 use crate::namespace::Namespace;
@@ -127,6 +128,9 @@ impl<'a> Rules<'a> {
             if options.subscribe_stream_proxy_enabled {
                 return Ok(Admission::AskBackend(ProxyKind::SubscribeStream));
             }
+            if caller.rights.has(Right::Subscribe) {
+                return Ok(Admission::Allowed(Source::ConnectionCapability));
+            }
             if self.lets_clients_subscribe(caller.user) {
                 return Ok(Admission::Allowed(Source::ClientAllowed));
             }
@@ -176,6 +180,7 @@ impl<'a> Rules<'a> {
             for_client: options.allow_publish_for_client,
             for_subscriber: options.allow_publish_for_subscriber,
             for_anonymous: options.allow_publish_for_anonymous,
+            right: Right::Publish,
         };
         permit(caller, grants).map(|()| Verdict::Allowed)
     }
@@ -278,6 +283,7 @@ pub(crate) const fn presence_grants(options: &Options) -> Grants {
         for_client: options.allow_presence_for_client,
         for_subscriber: options.allow_presence_for_subscriber,
         for_anonymous: options.allow_presence_for_anonymous,
+        right: Right::Presence,
     }
 }
 
@@ -286,6 +292,7 @@ pub(crate) const fn history_grants(options: &Options) -> Grants {
         for_client: options.allow_history_for_client,
         for_subscriber: options.allow_history_for_subscriber,
         for_anonymous: options.allow_history_for_anonymous,
+        right: Right::History,
     }
 }
 

@@ -1,16 +1,20 @@
 //! Generated from `proto/` by `build.rs`.
 //!
-//! The modules are nested as the packages are; [`api`] and [`gateway`] are the short ways in.
+//! The modules are nested as the packages are; [`api`], [`proxy`] and [`gateway`] are the short ways in.
 
 #![forbid(unsafe_code)]
 
 /// Packages that existing clients are generated from.
 pub mod centrifugal {
-    /// The server API.
+    /// The server API, and events to the application backend.
     pub mod centrifugo {
         /// `proto/centrifugal/centrifugo/api/api.proto`
         pub mod api {
             tonic::include_proto!("centrifugal.centrifugo.api");
+        }
+        /// `proto/centrifugal/centrifugo/proxy/proxy.proto`
+        pub mod proxy {
+            tonic::include_proto!("centrifugal.centrifugo.proxy");
         }
         /// `proto/centrifugal/centrifugo/unistream/unistream.proto`
         pub mod unistream {
@@ -37,7 +41,7 @@ pub mod gyre {
     }
 }
 
-pub use centrifugal::centrifugo::{api, unistream};
+pub use centrifugal::centrifugo::{api, proxy, unistream};
 pub use gyre::client::v1 as client;
 pub use gyre::gateway::v1 as gateway;
 

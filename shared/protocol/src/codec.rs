@@ -14,6 +14,7 @@ mod tests;
 pub(crate) mod wire;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bytes::Bytes;
 
@@ -93,6 +94,12 @@ pub(crate) trait Encode {
     fn put<S: Sink>(&self, sink: &mut S);
 }
 
+impl<M: Encode> Encode for Arc<M> {
+    fn put<S: Sink>(&self, sink: &mut S) {
+        M::put(self, sink);
+    }
+}
+
 /// A message of the schema.
 pub(crate) trait Message: Encode + Default {
     /// Its fields, in the order of the schema.
@@ -146,7 +153,7 @@ pub(crate) trait Sink {
     /// Puts texts by name.
     fn text_map(&mut self, key: Key, values: &BTreeMap<String, String>);
     /// Puts messages by name.
-    fn message_map<M: Encode>(&mut self, key: Key, values: &BTreeMap<String, M>);
+    fn message_map<N: AsRef<str>, M: Encode>(&mut self, key: Key, values: &BTreeMap<N, M>);
 }
 
 /// Encodes a message by itself: JSON text, or Protobuf without a length before it.

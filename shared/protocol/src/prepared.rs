@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use gyre_types::{ChannelName, Epoch};
+use gyre_types::{ChannelName, Epoch, Position};
 
 use crate::codec::{Encode, Key, NotJson, Sink};
 use crate::delta;
@@ -34,6 +34,7 @@ enum Content {
     },
     Join(Arc<ClientInfo>),
     Leave(Arc<ClientInfo>),
+    Top(Position),
 }
 
 /// What a prepared push tells.
@@ -45,6 +46,8 @@ pub enum PreparedKind {
     Join,
     /// Someone left.
     Leave,
+    /// Where the stream's top is. Clients are not told: whoever has a position compares.
+    Top,
 }
 
 /// How a subscriber takes publications. Joins and leaves have one form only.
@@ -113,6 +116,12 @@ impl Prepared {
         Self::new(channel, Content::Leave(info))
     }
 
+    /// Where the top of a channel's stream is. It has no encoding.
+    #[must_use]
+    pub fn top(channel: &ChannelName, top: Position) -> Self {
+        Self::new(channel, Content::Top(top))
+    }
+
     fn new(channel: &ChannelName, content: Content) -> Self {
         Self {
             channel: channel.clone(),
@@ -129,6 +138,7 @@ impl Prepared {
             Content::Publication { .. } => PreparedKind::Publication,
             Content::Join(_) => PreparedKind::Join,
             Content::Leave(_) => PreparedKind::Leave,
+            Content::Top(_) => PreparedKind::Top,
         }
     }
 
@@ -143,7 +153,7 @@ impl Prepared {
     pub const fn as_publication(&self) -> Option<&Arc<Publication>> {
         match &self.content {
             Content::Publication { publication, .. } => Some(publication),
-            Content::Join(_) | Content::Leave(_) => None,
+            Content::Join(_) | Content::Leave(_) | Content::Top(_) => None,
         }
     }
 
@@ -152,7 +162,16 @@ impl Prepared {
     pub const fn client_info(&self) -> Option<&Arc<ClientInfo>> {
         match &self.content {
             Content::Join(info) | Content::Leave(info) => Some(info),
-            Content::Publication { .. } => None,
+            Content::Publication { .. } | Content::Top(_) => None,
+        }
+    }
+
+    /// The stream's top, if that is what it tells.
+    #[must_use]
+    pub const fn as_top(&self) -> Option<&Position> {
+        match &self.content {
+            Content::Top(top) => Some(top),
+            Content::Publication { .. } | Content::Join(_) | Content::Leave(_) => None,
         }
     }
 
@@ -161,7 +180,7 @@ impl Prepared {
     pub fn epoch(&self) -> Epoch {
         match self.content {
             Content::Publication { epoch, .. } => epoch,
-            Content::Join(_) | Content::Leave(_) => Epoch::default(),
+            Content::Join(_) | Content::Leave(_) | Content::Top(_) => Epoch::default(),
         }
     }
 
@@ -255,6 +274,7 @@ impl Prepared {
             }
             Content::Join(info) => self.encode(wire, JOIN, &Who(info)),
             Content::Leave(info) => self.encode(wire, LEAVE, &Who(info)),
+            Content::Top(_) => Err(NotJson),
         }
     }
 

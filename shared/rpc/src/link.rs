@@ -43,9 +43,10 @@ mod tests {
         use gyre_proto::gateway::gateway_service_server::{GatewayService, GatewayServiceServer};
         use gyre_proto::gateway::{
             ChannelsRequest, ChannelsResponse, ConnectionsRequest, ConnectionsResponse,
-            DisconnectRequest, DisconnectResponse, EmulateRequest, EmulateResponse, InfoRequest,
-            InfoResponse, RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse,
-            SubscribeRequest, SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
+            DisconnectRequest, DisconnectResponse, DrainRequest, DrainResponse, EmulateRequest,
+            EmulateResponse, FollowAccessRequest, FollowAccessResponse, InfoRequest, InfoResponse,
+            RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse, SubscribeRequest,
+            SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
         };
         use tonic::{Request, Response, Result, Status};
 
@@ -73,6 +74,13 @@ mod tests {
                 &self,
                 _request: Request<EmulateRequest>,
             ) -> Result<Response<EmulateResponse>> {
+                Err(Status::unimplemented("fake"))
+            }
+
+            async fn follow_access(
+                &self,
+                _request: Request<FollowAccessRequest>,
+            ) -> Result<Response<FollowAccessResponse>> {
                 Err(Status::unimplemented("fake"))
             }
 
@@ -115,6 +123,13 @@ mod tests {
                 &self,
                 _request: Request<RefreshRequest>,
             ) -> Result<Response<RefreshResponse>> {
+                Err(Status::unimplemented("fake"))
+            }
+
+            async fn drain(
+                &self,
+                _request: Request<DrainRequest>,
+            ) -> Result<Response<DrainResponse>> {
                 Err(Status::unimplemented("fake"))
             }
         }

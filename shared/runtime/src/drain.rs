@@ -1,4 +1,9 @@
+mod leaving;
+
 use tokio_util::sync::CancellationToken;
+
+pub(crate) use leaving::FAREWELL;
+pub use leaving::{Hold, Leaving};
 
 /// The moment from which a process takes no new work. Cheap to clone.
 #[derive(Clone, Debug, Default)]

@@ -87,6 +87,12 @@ impl CallTracer {
         Self { traces }
     }
 
+    /// Where its spans go.
+    #[must_use]
+    pub fn traces(&self) -> Traces {
+        self.traces.clone()
+    }
+
     /// Traces what these routes answer.
     pub fn around(&self, routes: Router, kind: CallKind) -> Router {
         let traces = self.traces.clone();

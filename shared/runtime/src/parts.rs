@@ -3,7 +3,7 @@ use std::sync::Arc;
 use gyre_telemetry::Registry;
 use uuid::Uuid;
 
-use crate::{Clock, Readiness, Reload, Tasks};
+use crate::{Clock, Leaving, Readiness, Reload, Tasks};
 
 /// Who this process is.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,6 +41,8 @@ pub struct Parts {
     pub identity: Arc<Identity>,
     /// Whether it wants traffic.
     pub readiness: Readiness,
+    /// Whether it shall go, and who is not done with that.
+    pub leaving: Leaving,
     /// Whether an operator wants the configuration to be read again.
     pub reload: Reload,
 }
@@ -49,9 +51,10 @@ impl Parts {
     /// Parts of a process that starts now.
     #[must_use]
     pub fn new(registry: Registry, identity: Identity) -> Self {
-        let tasks = Tasks::default();
+        let (tasks, leaving) = (Tasks::default(), Leaving::default());
         Self {
-            readiness: Readiness::new(tasks.drain().clone()),
+            readiness: Readiness::new(tasks.drain().clone(), leaving.clone()),
+            leaving,
             clock: Clock::start(),
             reload: Reload::default(),
             registry,

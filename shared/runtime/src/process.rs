@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use gyre_telemetry::logs::FATAL;
 use tokio::runtime::Builder;
+use tokio::time::sleep;
 
+use crate::drain::FAREWELL;
 use crate::signals::Signals;
 use crate::{Parts, Stopped};
 
@@ -126,20 +128,34 @@ where
     serve(parts, grace, &mut signals).await
 }
 
-/// From ready to the end.
+/// From ready to the end. A second signal ends the process at once.
 async fn serve(parts: &Parts, grace: Duration, signals: &mut Signals) -> Status {
     say_ready(parts);
     let cause = tokio::select! {
         () = signals.stop() => Status::Clean,
+        () = parts.leaving.leaving() => {
+            sleep(FAREWELL).await;
+            Status::Clean
+        }
         () = parts.tasks.drain().draining() => Status::Failed,
     };
+    parts.leaving.begin();
     tokio::select! {
-        stopped = drain(parts, grace) => ended(cause, stopped),
+        status = end(parts, grace, cause) => status,
         () = signals.stop() => {
             tracing::warn!("second signal: exit without drain");
             Status::Failed
         }
     }
+}
+
+/// Hands over what cannot be moved at once, then drains.
+async fn end(parts: &Parts, grace: Duration, cause: Status) -> Status {
+    let cause = tokio::select! {
+        () = parts.leaving.left() => cause,
+        () = parts.tasks.drain().draining() => Status::Failed,
+    };
+    ended(cause, drain(parts, grace).await)
 }
 
 fn say_ready(parts: &Parts) {

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::Drain;
+use crate::{Drain, Leaving};
 
 /// What a process is doing.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -10,7 +10,7 @@ pub enum Phase {
     Starting,
     /// Serving.
     Ready,
-    /// Finishing what is under way.
+    /// Handing over what it has, or finishing what is under way.
     Draining,
 }
 
@@ -19,13 +19,15 @@ pub enum Phase {
 pub struct Readiness {
     is_started: Arc<AtomicBool>,
     drain: Drain,
+    leaving: Leaving,
 }
 
 impl Readiness {
-    pub(crate) fn new(drain: Drain) -> Self {
+    pub(crate) fn new(drain: Drain, leaving: Leaving) -> Self {
         Self {
             is_started: Arc::default(),
             drain,
+            leaving,
         }
     }
 
@@ -37,7 +39,7 @@ impl Readiness {
     /// What the process is doing now.
     #[must_use]
     pub fn phase(&self) -> Phase {
-        if self.drain.is_draining() {
+        if self.drain.is_draining() || self.leaving.is_leaving() {
             Phase::Draining
         } else if self.is_started.load(Ordering::Acquire) {
             Phase::Ready

@@ -1,7 +1,6 @@
 //! One file per command: what it checks, which effect it asks for, how its answer is made.
 
 pub(crate) mod connect;
-pub(crate) mod entered;
 pub(crate) mod history;
 pub(crate) mod presence;
 pub(crate) mod publish;

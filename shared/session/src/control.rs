@@ -1,5 +1,7 @@
 //! Commands of the server API to one connection.
 
+pub(crate) mod revoke;
+
 use bytes::Bytes;
 use gyre_policy::{Override, Source};
 use gyre_protocol::PushBody;
@@ -9,13 +11,14 @@ use gyre_types::{ChannelName, Now, SubscriptionId, UnixSeconds, limits};
 
 use crate::commands::connect::{advertised, capped, set_expiry};
 use crate::commands::refresh::replace_info;
-use crate::commands::subscribe::{self, Plan, Terms};
-use crate::effect::Refusal;
-use crate::ending::End;
-use crate::opening::Origin;
-use crate::revoke::{self, Void};
+use crate::commands::subscribe;
+use crate::control::revoke::Void;
+use crate::effect::{RefreshBy, Refusal, Terms};
 use crate::session::Session;
 use crate::subscription::Subscription;
+use crate::subscription::ending::End;
+use crate::subscription::open::Plan;
+use crate::subscription::opening::Origin;
 
 /// What the server API asks of a connection. Each is reported by
 /// [`Effect::Controlled`](crate::Effect::Controlled) when it is done.
@@ -175,14 +178,15 @@ fn subscribe(session: &mut Session, control: u32, command: ControlSubscribe, now
         origin: Origin::Control { control },
         is_server_side: true,
         request: &request,
+        source: Source::ServerApi,
         terms: Terms {
-            source: Source::ServerApi,
             info: command.info,
             data: command.data,
             expire_at: command.expire_at,
             overrides: command.overrides,
-            token: None,
+            ..Terms::default()
         },
+        token: None,
     };
     match subscribe::enter_controlled(session, plan, now) {
         Ok(()) => {}
@@ -196,14 +200,27 @@ fn subscribe(session: &mut Session, control: u32, command: ControlSubscribe, now
 
 /// The client has the subscription already: it becomes server-side, and the client is told again.
 fn again(session: &mut Session, id: SubscriptionId, command: ControlSubscribe, now: Now) {
+    let policy = &session.settings.policy;
+    let is_backends = policy
+        .resolve(command.channel.as_str())
+        .is_ok_and(|rules| rules.options().sub_refresh_proxy_enabled);
+    let refresh_by = if is_backends {
+        RefreshBy::Server
+    } else {
+        RefreshBy::Client
+    };
     let Some(subscription) = session.table.get_mut(id) else {
         return;
     };
     subscription.options.is_server_side = true;
-    subscription.source = Source::ServerApi;
+    // Its publications go on coming from where they came.
+    if subscription.source != Source::StreamProxy {
+        subscription.source = Source::ServerApi;
+    }
     if command.expire_at.is_some() || subscription.rare.is_some() {
         let rare = subscription.rare.get_or_insert_default();
         rare.expire_at = command.expire_at.map(|at| capped(at, now));
+        rare.refresh_by = refresh_by;
     }
     let channel = subscription.channel.clone();
     let push = push_of(subscription, command.data);

@@ -1,14 +1,27 @@
 //! What a session asks of its driver, and what it is told in return.
 
+mod backend;
+mod grants;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gyre_policy::{Override, Source};
 use gyre_protocol::codes::{Disconnect, Error};
-use gyre_protocol::messages::{ClientInfo, ConnectRequest, Publication, RpcRequest};
-use gyre_types::{ChannelName, HubSlot, Position, SubscriptionId, UnixSeconds, UserId};
+use gyre_protocol::messages::{ClientInfo, ConnectRequest, Publication};
+use gyre_types::{ChannelName, ClientId, HubSlot, Position, SubscriptionId, UserId};
 
-/// Work for the driver. All but the last two are answered with a [`Completion`].
+pub use self::backend::{
+    AskSubscribe, PublishTerms, Question, Refreshed, RefreshedSubscription, Unrefreshed,
+};
+pub use self::grants::{
+    ConnectionGrant, GrantedSubscription, Grants, RefreshBy, SubscriptionGrant, Terms, TokenMark,
+};
+
+/// Work for the driver. All but the last three are answered with a [`Completion`].
+///
+/// [`Effect::Ask`] and [`Effect::Authenticate`] may be dropped when the connection ends; all others are
+/// run to their end.
 #[derive(Debug)]
 pub enum Effect {
     /// Say who this is. Answer: [`Completion::Authenticated`].
@@ -33,6 +46,8 @@ pub enum Effect {
     },
     /// Publish. Answer: [`Completion::Done`].
     Publish(Publish),
+    /// Publish as the backend wants it. Answer: [`Completion::Done`].
+    PublishOnTerms(Box<Publish>, Box<PublishTerms>),
     /// Read history. Answer: [`Completion::History`].
     History(Box<HistoryRead>),
     /// Read the top of a stream to check a subscription. Answer: [`Completion::Top`].
@@ -44,8 +59,17 @@ pub enum Effect {
     Presence(ChannelName),
     /// Read how many are in a channel. Answer: [`Completion::PresenceStats`].
     PresenceStats(ChannelName),
-    /// Call the backend. Answer: [`Completion::Rpc`].
-    Rpc(Box<RpcRequest>),
+    /// Show others what has changed about this client. Answer: [`Completion::Done`].
+    ShowPresence {
+        /// Where.
+        channel: ChannelName,
+        /// How they see it from now on.
+        info: Arc<ClientInfo>,
+    },
+    /// Ask the backend. Answer: as [`Question`] says.
+    Ask(Question),
+    /// A subscription is over that may have a stream. No answer.
+    CloseStream(SubscriptionId),
     /// Close the user's other connections that are in this channel's presence. No answer.
     DisconnectOthers {
         /// Whose.
@@ -82,9 +106,17 @@ pub enum Completion {
     /// Top of the stream.
     Top(Result<Position, Failure>),
     /// Who is there.
-    Presence(Result<Vec<Arc<ClientInfo>>, Failure>),
+    Presence(Result<BTreeMap<ClientId, Arc<ClientInfo>>, Failure>),
     /// How many are there: connections, users.
     PresenceStats(Result<Stats, Failure>),
+    /// Until when the connection lives, and what else is new about it.
+    Refreshed(Result<Box<Refreshed>, Unrefreshed>),
+    /// On which terms the client may subscribe.
+    SubscribeAsked(Result<Box<Terms>, Refusal>),
+    /// What is to be published, and how.
+    PublishAsked(Result<(Box<Publish>, Box<PublishTerms>), Refusal>),
+    /// Until when the subscription lives, and what else is new about it.
+    SubscriptionRefreshed(Result<Box<RefreshedSubscription>, Unrefreshed>),
     /// Answer of the backend.
     Rpc(Result<Bytes, Refusal>),
 }
@@ -131,6 +163,8 @@ pub enum Failure {
     UnrecoverablePosition,
     /// The engine or the configuration does not have it.
     NotAvailable,
+    /// The backend does not answer; trying again may help.
+    Unanswered,
 }
 
 impl Failure {
@@ -138,121 +172,11 @@ impl Failure {
     #[must_use]
     pub const fn error(self) -> Error {
         match self {
-            Self::Internal => Error::INTERNAL,
+            Self::Internal | Self::Unanswered => Error::INTERNAL,
             Self::UnrecoverablePosition => Error::UNRECOVERABLE_POSITION,
             Self::NotAvailable => Error::NOT_AVAILABLE,
         }
     }
-}
-
-/// Who prolongs what expires.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum RefreshBy {
-    /// The client sends a new token.
-    #[default]
-    Client,
-    /// The server asks the backend.
-    Server,
-}
-
-/// What a token says of itself.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct TokenMark {
-    /// Its identity (`jti`); empty: none.
-    pub uid: Box<str>,
-    /// When it was made (`iat`); `None`: it does not say.
-    pub issued_at: Option<UnixSeconds>,
-}
-
-impl TokenMark {
-    /// The mark of a token; `None` if it says nothing of itself, so that most need no room.
-    #[must_use]
-    pub fn new(uid: &str, issued_at: Option<UnixSeconds>) -> Option<Box<Self>> {
-        (!uid.is_empty() || issued_at.is_some()).then(|| {
-            Box::new(Self {
-                uid: uid.into(),
-                issued_at,
-            })
-        })
-    }
-}
-
-/// Who a client is and what it gets with that.
-#[derive(Clone, Debug, Default)]
-pub struct Grants {
-    /// Who; empty: anonymous.
-    pub user: UserId,
-    /// What others see of the connection.
-    pub info: Bytes,
-    /// What the backend sees of the connection.
-    pub meta: Bytes,
-    /// Payload of the connect result.
-    pub data: Bytes,
-    /// When the connection expires; `None`: never.
-    pub expire_at: Option<UnixSeconds>,
-    /// Who prolongs it.
-    pub refresh_by: RefreshBy,
-    /// Server-side subscriptions.
-    pub subscriptions: Vec<GrantedSubscription>,
-    /// Whether the client may ask for more of them in its connect request.
-    pub may_ask: bool,
-    /// By which token; `None`: by none, or by one that says nothing of itself.
-    pub token: Option<Box<TokenMark>>,
-}
-
-/// A server-side subscription that a token or the backend grants.
-#[derive(Clone, Debug)]
-pub struct GrantedSubscription {
-    /// Channel.
-    pub channel: String,
-    /// By what.
-    pub source: Source,
-    /// What others see of the client in this channel.
-    pub info: Bytes,
-    /// Payload of the subscribe result.
-    pub data: Bytes,
-    /// When it expires; `None`: never.
-    pub expire_at: Option<UnixSeconds>,
-    /// Options that differ from the namespace's.
-    pub overrides: Override,
-}
-
-/// What a connection token says.
-#[derive(Clone, Debug, Default)]
-pub struct ConnectionGrant {
-    /// Who.
-    pub user: UserId,
-    /// What others see of the connection; empty: as before.
-    pub info: Bytes,
-    /// What the backend sees of the connection.
-    pub meta: Bytes,
-    /// When the connection expires; `None`: never.
-    pub expire_at: Option<UnixSeconds>,
-    /// Channels that it subscribes to.
-    pub channels: Vec<String>,
-    /// What the token says of itself.
-    pub token: Option<Box<TokenMark>>,
-}
-
-/// What a subscription token says.
-#[derive(Clone, Debug, Default)]
-pub struct SubscriptionGrant {
-    /// For whom.
-    pub user: String,
-    /// For which connection; empty: any.
-    pub client: String,
-    /// For which channel.
-    pub channel: String,
-    /// What others see of the client in this channel.
-    pub info: Bytes,
-    /// Payload of the subscribe result.
-    pub data: Bytes,
-    /// When the subscription expires; `None`: never.
-    pub expire_at: Option<UnixSeconds>,
-    /// Options that differ from the namespace's.
-    pub overrides: Override,
-    /// What the token says of itself.
-    pub token: Option<Box<TokenMark>>,
 }
 
 /// See [`Effect::Register`].

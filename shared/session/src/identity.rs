@@ -1,13 +1,16 @@
 //! Who a client is.
 
+pub(crate) mod describe;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gyre_policy::Capabilities;
 use gyre_protocol::messages::ClientInfo;
 use gyre_types::{ClientId, UnixMillis, UnixSeconds, UserId};
 
-use crate::describe::App;
 use crate::effect::{RefreshBy, TokenMark};
+use crate::identity::describe::App;
 
 /// Who the client is.
 #[derive(Debug)]
@@ -21,6 +24,8 @@ pub(crate) struct Identity {
     pub(crate) refresh_by: RefreshBy,
     /// Token that it came with, or that last prolonged it.
     pub(crate) token: Option<Box<TokenMark>>,
+    /// What it may do beyond what the namespaces allow everybody.
+    pub(crate) capabilities: Option<Box<Capabilities>>,
     /// What the client says of itself.
     pub(crate) app: Option<Box<App>>,
     /// When it was known who it is.

@@ -15,48 +15,48 @@
 //!
 //! After [`Session::closing`] the driver sends what was polled, closes the transport and goes on
 //! completing effects until [`Session::is_finished`]: that is how presence and leaves are cleaned up.
+//! Only questions to the backend ([`Effect::Ask`]) it may drop, for nobody waits for the answers.
+//!
+//! | module | what |
+//! |---|---|
+//! | `session` | [`Session`]: its state, inputs and outputs; `phase`, `liveness` |
+//! | `commands` | one file per command of the client's |
+//! | `control` | commands of the server API |
+//! | `subscription` | one subscription: `open`, `opening`, `entered`, `delivery`, `watch`, `ending` |
+//! | `effect` | what is asked of the driver, of the engine or of the backend |
+//! | `identity` | who the client is |
 //!
 //! What a newcomer would get wrong: a subscription that is being entered holds back what the hub
-//! delivers (`opening.rs`), and lets it go after the reply. This one rule gives the order of reply
+//! delivers (`subscription/opening.rs`), and lets it go after the reply. This one rule gives the order of reply
 //! and publications, and loses and doubles nothing between history and live.
 
 #![forbid(unsafe_code)]
 
 mod commands;
 mod control;
-mod delivery;
-mod describe;
 mod effect;
-mod ending;
 mod frame;
 mod identity;
-mod liveness;
 mod message;
 mod observe;
-mod one_way;
-mod opening;
-mod phase;
-mod recovery;
-mod revoke;
 mod session;
 mod settings;
 mod subscription;
-mod table;
 mod transport;
-mod watch;
 
 pub use commands::rpc::UPDATE_USER_STATUS;
+pub use control::revoke::Void;
 pub use control::{Control, ControlRefresh, ControlSubscribe};
-pub use describe::{Description, Held};
 pub use effect::{
-    Completion, ConnectionGrant, Effect, Failure, GrantedSubscription, Grants, HistoryPart,
-    HistoryRead, Publish, Read, RefreshBy, Refusal, Register, Stats, Subscribe, Subscribed,
-    SubscriptionGrant, TokenMark, TokenRefusal, Unsubscribe,
+    AskSubscribe, Completion, ConnectionGrant, Effect, Failure, GrantedSubscription, Grants,
+    HistoryPart, HistoryRead, Publish, PublishTerms, Question, Read, RefreshBy, Refreshed,
+    RefreshedSubscription, Refusal, Register, Stats, Subscribe, Subscribed, SubscriptionGrant,
+    Terms, TokenMark, TokenRefusal, Unrefreshed, Unsubscribe,
 };
 pub use frame::Frame;
+pub use identity::describe::{Description, Held};
 pub use message::Message;
 pub use observe::{Method, Observation};
-pub use revoke::Void;
 pub use session::Session;
 pub use settings::{Limits, OneWay, Settings, Timing};
 pub use transport::{Names, Transport};

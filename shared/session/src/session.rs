@@ -1,11 +1,14 @@
 //! The state of one connection, its inputs and its outputs.
 
+pub(crate) mod liveness;
+mod one_way;
+pub(crate) mod phase;
+
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
-use gyre_protocol::codes::{Disconnect, Error};
+use gyre_protocol::codes::{Disconnect, Error, Unsubscribe};
 use gyre_protocol::messages::ClientInfo;
 use gyre_protocol::{
     Command, Envelope, Push, PushBody, Reply, ReplyBody, Request, encode_push, encode_reply,
@@ -14,27 +17,23 @@ use gyre_types::{ClientId, Now, SubscriptionId, Ticket, Uptime, UserId, limits};
 use smallvec::SmallVec;
 
 use crate::commands::{
-    connect, entered, history, presence, publish, refresh, rpc, sub_refresh, subscribe, unsubscribe,
+    connect, history, presence, publish, refresh, rpc, sub_refresh, subscribe, unsubscribe,
 };
 use crate::control::{self, Control};
 use crate::effect::{Completion, Effect, RefreshBy};
-use crate::ending::Closing;
 use crate::frame::Frame;
 use crate::identity::Identity;
-use crate::liveness::{Due, Liveness};
 use crate::message::Message;
 use crate::observe::{Method, Observation};
-use crate::opening::Asked;
-use crate::phase::{Connecting, Phase};
+use crate::session::liveness::Liveness;
+use crate::session::phase::{Connecting, Phase};
 use crate::settings::Settings;
-use crate::table::Table;
+use crate::subscription::ending::{Closing, End};
+use crate::subscription::entered;
+use crate::subscription::opening::Asked;
+use crate::subscription::table::Table;
+use crate::subscription::watch::Watch;
 use crate::transport::{Names, Transport};
-use crate::watch::Watch;
-
-/// Interval of the transport's own pings where the option turns pings off.
-const NATIVE_PING_INTERVAL: Duration = Duration::from_secs(25);
-/// From such a ping to its answer.
-const NATIVE_PONG_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// One client connection's protocol state. See the crate's documentation for the order of calls.
 #[derive(Debug)]
@@ -75,11 +74,15 @@ pub(crate) enum Pending {
     Authenticate,
     Register,
     Refresh(Asked),
-    SubscribeToken(SubscriptionId, subscribe::Waiting),
+    SubscribeToken(SubscriptionId, Box<subscribe::Waiting>),
     RefreshToken(SubscriptionId, Asked),
+    AskRefresh,
+    AskSubscribe(SubscriptionId, Box<subscribe::Waiting>),
+    AskSubscriptionRefresh(SubscriptionId),
     Opening(SubscriptionId),
-    Joining(SubscriptionId),
+    Announcing(SubscriptionId),
     Leaving(SubscriptionId),
+    AskPublish(Asked),
     Publish(Asked),
     History(Asked),
     Presence(Asked),
@@ -120,6 +123,7 @@ impl Session {
                 expire_at: None,
                 refresh_by: RefreshBy::Client,
                 token: None,
+                capabilities: None,
                 app: None,
                 connected_at: now.unix,
             },
@@ -184,6 +188,15 @@ impl Session {
         }
     }
 
+    /// Takes the end of a subscription's stream.
+    pub fn handle_stream_end(&mut self, id: SubscriptionId, unsubscribe: Unsubscribe) {
+        let end = End::Server {
+            unsubscribe,
+            control: None,
+        };
+        self.end_subscription(id, end);
+    }
+
     /// Takes the end of what could be decoded: the client broke the protocol.
     pub fn handle_malformed(&mut self, now: Now) {
         self.close(Disconnect::BAD_REQUEST, now);
@@ -212,10 +225,19 @@ impl Session {
             return self.close(Disconnect::SERVER_ERROR, now);
         }
         if is_due(self.expire_due, now) {
-            return self.close(Disconnect::EXPIRED, now);
+            refresh::expired(self, now);
+        }
+        if self.closing.is_some() {
+            return;
         }
         self.handle_liveness(now);
         self.handle_watch(now);
+    }
+
+    /// Takes what a reload of the configuration has changed: it counts for what comes from here on.
+    /// Subscriptions keep the options that they were made with, and timers that run go on.
+    pub fn handle_settings(&mut self, settings: Arc<Settings>) {
+        self.settings = settings;
     }
 
     /// Ends the connection from outside: drain, a slow or broken transport, a peer that left.
@@ -302,10 +324,22 @@ impl Session {
         &self.identity.client
     }
 
+    /// What it shares with other sessions.
+    #[must_use]
+    pub const fn settings(&self) -> &Arc<Settings> {
+        &self.settings
+    }
+
     /// Who is connected; empty: anonymous or not known yet.
     #[must_use]
     pub const fn user(&self) -> &UserId {
         &self.identity.user
+    }
+
+    /// What the backend sees of the connection.
+    #[must_use]
+    pub const fn meta(&self) -> &Bytes {
+        &self.identity.meta
     }
 
     /// Whether no connect command has come yet.
@@ -371,7 +405,7 @@ impl Session {
                 refresh::verified(self, asked, outcome, now);
             }
             (Pending::SubscribeToken(id, waiting), Completion::SubscriptionToken(outcome)) => {
-                subscribe::verified(self, id, waiting, outcome, now);
+                subscribe::verified(self, id, *waiting, outcome, now);
             }
             (Pending::RefreshToken(id, asked), Completion::SubscriptionToken(outcome)) => {
                 sub_refresh::verified(self, id, asked, outcome, now);
@@ -379,8 +413,20 @@ impl Session {
             (Pending::Opening(id), Completion::Subscribed(outcome)) => {
                 entered::entered(self, id, outcome, now);
             }
-            (Pending::Joining(id), Completion::Done(_)) => self.joined(id),
+            (Pending::Announcing(id), Completion::Done(_)) => self.announced(id),
             (Pending::Leaving(id), Completion::Done(outcome)) => self.left(id, outcome, now),
+            (Pending::AskRefresh, Completion::Refreshed(outcome)) => {
+                refresh::asked(self, outcome, now);
+            }
+            (Pending::AskSubscribe(id, waiting), Completion::SubscribeAsked(outcome)) => {
+                subscribe::asked(self, id, *waiting, outcome, now);
+            }
+            (Pending::AskSubscriptionRefresh(id), Completion::SubscriptionRefreshed(outcome)) => {
+                sub_refresh::asked(self, id, outcome, now);
+            }
+            (Pending::AskPublish(asked), Completion::PublishAsked(outcome)) => {
+                publish::asked(self, asked, outcome, now);
+            }
             (Pending::Publish(asked), Completion::Done(outcome)) => {
                 publish::done(self, asked, outcome, now);
             }
@@ -497,23 +543,6 @@ impl Session {
         }
     }
 
-    /// Starts the timers of a connection that was just accepted.
-    pub(crate) fn start_liveness(&mut self, now: Now) {
-        let timing = &self.settings.timing;
-        let (interval, pong_timeout) = if self.transport.envelope == Envelope::Bare {
-            (timing.ping_interval, None)
-        } else if self.transport.app_pings {
-            (timing.ping_interval, timing.pong_timeout)
-        } else {
-            // The transport's own pings are never off: they keep middle boxes from closing.
-            let interval = timing.ping_interval.unwrap_or(NATIVE_PING_INTERVAL);
-            let timeout = timing.pong_timeout.unwrap_or(NATIVE_PONG_TIMEOUT);
-            (Some(interval), Some(timeout))
-        };
-        self.liveness = interval
-            .map(|interval| Liveness::start(interval, pong_timeout, self.random, now.uptime));
-    }
-
     pub(crate) const fn random(&self) -> u64 {
         self.random
     }
@@ -551,36 +580,6 @@ impl Session {
             Phase::Waiting { .. } | Phase::Connected | Phase::Refused { .. } | Phase::Closed => {
                 None
             }
-        }
-    }
-
-    fn handle_pong(&mut self, now: Now) {
-        let round_trip = self
-            .liveness
-            .as_mut()
-            // The transport's own pings are not answered by messages.
-            .filter(|_| self.transport.app_pings)
-            .and_then(|liveness| liveness.handle_pong(now.uptime));
-        match round_trip {
-            Some(took) => self.observe(Observation::Pong {
-                took_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            }),
-            None => self.close(Disconnect::BAD_REQUEST, now),
-        }
-    }
-
-    fn handle_liveness(&mut self, now: Now) {
-        let Some(liveness) = self.liveness.as_mut() else {
-            return;
-        };
-        match liveness.handle_timeout(now.uptime) {
-            Due::Nothing => {}
-            Due::SendPing if self.transport.app_pings => {
-                let message = Bytes::from_static(gyre_protocol::frame::ping(self.transport.format));
-                self.transmit(Message::Own(message, Frame::Ping));
-            }
-            Due::SendPing => self.transmit(Message::TransportPing),
-            Due::NoPong => self.close(Disconnect::NO_PONG, now),
         }
     }
 }

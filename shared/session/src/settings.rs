@@ -3,11 +3,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gyre_config::Config;
-use gyre_policy::{Caller, Policy};
+use gyre_policy::{Caller, Policy, Rights};
 use gyre_protocol::codes::{Disconnect, Error};
 
 use crate::session::Session;
-use crate::subscription::State;
+use crate::subscription::Subscription;
 
 /// Between looks at subscriptions where the option gives no interval.
 const TICK_INTERVAL: Duration = Duration::from_secs(27);
@@ -154,15 +154,16 @@ fn or_unlimited(limit: gyre_config::Limit) -> usize {
 impl Session {
     /// This client, as the policy sees it in a channel.
     pub(crate) fn caller(&self, channel: &str) -> Caller<'_> {
-        let is_subscribed = self
-            .table
-            .find(channel)
-            .and_then(|id| self.table.get(id))
-            .is_some_and(|subscription| matches!(subscription.state, State::Live { .. }));
+        let found = self.table.find(channel).and_then(|id| self.table.get(id));
+        let live = found.filter(|subscription| subscription.is_live());
+        let capabilities = self.identity.capabilities.as_deref();
         Caller {
             user: self.identity.user.as_str(),
-            is_subscribed,
+            is_subscribed: live.is_some(),
             insecure: self.settings.insecure,
+            rights: capabilities
+                .map_or(Rights::NONE, |capabilities| capabilities.rights(channel))
+                .and(live.map_or(Rights::NONE, Subscription::rights)),
         }
     }
 }

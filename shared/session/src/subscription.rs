@@ -1,14 +1,23 @@
+mod delivery;
+pub(crate) mod ending;
+pub(crate) mod entered;
+pub(crate) mod open;
+pub(crate) mod opening;
+pub(crate) mod recovery;
+pub(crate) mod table;
+pub(crate) mod watch;
+
 use std::sync::Arc;
 
 use bytes::Bytes;
-use gyre_policy::{Filter, Source};
+use gyre_policy::{Filter, Rights, Source};
 use gyre_protocol::messages::ClientInfo;
 use gyre_protocol::prepared::{Form, Prepared};
 use gyre_types::{ChannelName, Epoch, HubSlot, Position, UnixSeconds, Uptime};
 
 use crate::effect::{RefreshBy, TokenMark};
-use crate::ending::End;
-use crate::opening::Opening;
+use crate::subscription::ending::End;
+use crate::subscription::opening::Opening;
 
 /// One subscription of one session: its position, its options, and where it is in its life.
 #[derive(Debug)]
@@ -41,6 +50,12 @@ pub(crate) struct Rare {
     pub(crate) chan_info: Bytes,
     pub(crate) expire_at: Option<UnixSeconds>,
     pub(crate) refresh_by: RefreshBy,
+    /// What the client may do in the channel besides.
+    pub(crate) rights: Rights,
+    /// Whether the backend is being asked to prolong it.
+    pub(crate) is_asking: bool,
+    /// Whether others see something that is not so any more.
+    pub(crate) is_stale: bool,
     /// Token that opened or last prolonged it.
     pub(crate) token: Option<Box<TokenMark>>,
 }
@@ -52,8 +67,9 @@ pub(crate) enum State {
     Asking,
     /// It is being entered; what arrives is held back.
     Opening(Box<Opening>),
-    /// It is live; its join is on its way to the engine if `joining`.
-    Live { slot: HubSlot, joining: bool },
+    /// It is live; its join, or what is new about the client, is on its way to the engine if
+    /// `announcing`.
+    Live { slot: HubSlot, announcing: bool },
     /// It is being taken out; what arrives is dropped.
     Leaving,
 }
@@ -112,6 +128,10 @@ impl Subscription {
             .as_ref()
             .map(|rare| rare.chan_info.clone())
             .unwrap_or_default()
+    }
+
+    pub(crate) fn rights(&self) -> Rights {
+        self.rare.as_ref().map_or(Rights::NONE, |rare| rare.rights)
     }
 
     pub(crate) const fn is_live(&self) -> bool {

@@ -10,8 +10,9 @@ use gyre_runtime::Clock;
 use gyre_types::UnixSeconds;
 use tokio::sync::{mpsc, oneshot};
 
+pub(crate) use self::writer::Followed;
 pub use self::writer::Keeper;
-use self::writer::{Job, QUEUE_LEN_MAX};
+use self::writer::{Job, QUEUE_LEN_MAX, Wish};
 use crate::error::Error;
 use crate::exclusion::{Change, Exclusion, Key, Kind};
 use crate::repository::Exclusions;
@@ -27,6 +28,8 @@ pub(crate) struct Door {
     jobs: mpsc::Sender<Job>,
     /// Nothing is written to disk, and nobody chose that.
     is_memory_by_default: bool,
+    /// Other processes change it too.
+    is_shared: bool,
     has_warned: Arc<AtomicBool>,
 }
 
@@ -49,7 +52,7 @@ impl Access {
     #[must_use]
     pub fn in_memory(clock: &Clock) -> (Self, Keeper) {
         let view = Arc::new(View::default());
-        Self::behind(None, view, clock)
+        Self::behind(None, None, view, clock)
     }
 
     /// Keeps everything in one repository, and reads it. Returns what makes the changes; it has to
@@ -67,19 +70,22 @@ impl Access {
         clock: &Clock,
     ) -> Result<(Self, Keeper), LoadError> {
         let view = Arc::new(View::default());
+        let followed = followed(&*repository, clock).await?;
         for kind in Kind::ALL {
             load(&view, &*repository, kind, clock).await?;
         }
-        Ok(Self::behind(Some(repository), view, clock))
+        Ok(Self::behind(Some(repository), followed, view, clock))
     }
 
     /// All kinds in one place.
     fn behind(
         repository: Option<Arc<dyn Exclusions>>,
+        followed: Option<Followed>,
         view: Arc<View>,
         clock: &Clock,
     ) -> (Self, Keeper) {
-        let (door, keeper) = door(repository, &view, clock);
+        let (door, mut keeper) = door(repository, followed, &view, clock);
+        keeper.kinds = Kind::ALL.to_vec();
         let access = Self {
             view,
             users: door.clone(),
@@ -115,13 +121,32 @@ impl Access {
     pub async fn change(&self, change: Change) -> Result<(), Error> {
         let door = self.door(change.key().kind());
         door.warn(change.key().kind());
-        let (done, outcome) = oneshot::channel();
-        let job = Job { change, done };
-        door.jobs
-            .send(job)
-            .await
-            .map_err(|_closed| Error::Stopped)?;
-        outcome.await.unwrap_or(Err(Error::Stopped))
+        door.ask(Wish::Change(change)).await
+    }
+
+    /// Reads what other processes have changed, where any can; it is read once a second anyway.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`]; the view has what it had.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn look(&self) -> Result<(), Error> {
+        for kind in Kind::ALL {
+            let door = self.door(kind);
+            if door.is_shared {
+                door.ask(Wish::Look).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether other processes see what is changed of this kind.
+    #[must_use]
+    pub const fn is_shared(&self, kind: Kind) -> bool {
+        self.door(kind).is_shared
     }
 
     /// Keeps somebody out from now on.
@@ -171,8 +196,17 @@ impl Door {
         Self {
             jobs: self.jobs.clone(),
             is_memory_by_default: true,
+            is_shared: false,
             has_warned: Arc::default(),
         }
+    }
+
+    async fn ask(&self, wish: Wish) -> Result<(), Error> {
+        let (done, outcome) = oneshot::channel();
+        let job = Job { wish, done };
+        let sent = self.jobs.send(job).await;
+        sent.map_err(|_closed| Error::Stopped)?;
+        outcome.await.unwrap_or(Err(Error::Stopped))
     }
 
     /// Says once that a restart will forget it.
@@ -189,11 +223,15 @@ impl Door {
 /// A door, and who stands behind it.
 pub(crate) fn door(
     repository: Option<Arc<dyn Exclusions>>,
+    followed: Option<Followed>,
     view: &Arc<View>,
     clock: &Clock,
 ) -> (Door, Keeper) {
     let (jobs, queue) = mpsc::channel(QUEUE_LEN_MAX);
+    let is_shared = followed.is_some();
     let keeper = Keeper {
+        kinds: Vec::new(),
+        followed,
         repository,
         view: Arc::clone(view),
         clock: clock.clone(),
@@ -202,6 +240,7 @@ pub(crate) fn door(
     let door = Door {
         jobs,
         is_memory_by_default: false,
+        is_shared,
         has_warned: Arc::default(),
     };
     (door, keeper)
@@ -216,6 +255,20 @@ pub enum LoadError {
     /// They are more than memory is kept for; to start without some would let people in.
     #[error("the database holds more than {ENTRIES_MAX} entries of {}", .0.section())]
     TooMany(Kind),
+}
+
+/// Where a repository stands that others change too, before it is read.
+pub(crate) async fn followed(
+    repository: &dyn Exclusions,
+    clock: &Clock,
+) -> Result<Option<Followed>, SqlError> {
+    if !repository.is_shared() {
+        return Ok(None);
+    }
+    Ok(Some(Followed {
+        version: repository.version().await?,
+        at: clock.now().unix_seconds(),
+    }))
 }
 
 /// Reads all exclusions of a kind that hold.

@@ -1,11 +1,12 @@
 //! Small durable tables on SQLite or PostgreSQL, and what is read from them without asking.
 //!
-//! So far one table: who is kept out ([`Exclusion`]): blocked users, revoked tokens, and users whose
-//! older tokens are void. [`Access`] changes it, durably before it answers; [`View`] is the same in
-//! memory, where a connection looks, so that connecting costs no query.
+//! Who is kept out ([`Exclusion`]): blocked users, revoked tokens, and users whose older tokens are
+//! void. [`Access`] changes it, durably before it answers; [`View`] is the same in memory, where a
+//! connection looks, so that connecting costs no query. And what became of channels that the
+//! application was not told yet ([`ChannelOutbox`]).
 //!
-//! What a newcomer would get wrong: a view knows of the changes of its own process only. Changes by
-//! other processes are read at start.
+//! What a newcomer would get wrong: a view has the changes of its own process at once, and those of others
+//! that share the database within a second, or when [`Access::look`] is called.
 
 #![forbid(unsafe_code)]
 
@@ -13,6 +14,7 @@ mod access;
 mod error;
 mod exclusion;
 mod open;
+mod outbox;
 mod repository;
 mod sql;
 mod view;
@@ -23,9 +25,10 @@ use std::pin::Pin;
 pub use access::{Access, Keeper, LoadError};
 pub use error::Error;
 pub use exclusion::{BadSubject, Change, Exclusion, Key, Kind, TEXT_BYTES_MAX};
-pub use open::{OpenError, open};
+pub use open::{OpenError, Store, open};
+pub use outbox::{ChannelOutbox, ChannelState, InUse, MemoryOutbox, StateEvent, Transition};
 pub use repository::Exclusions;
-pub use sql::{Postgres, SqlError, Sqlite};
+pub use sql::{Postgres, REMOVED_SECS, SqlError, Sqlite};
 pub use view::{ENTRIES_MAX, View};
 
 /// A boxed future: repositories are held as `dyn`.

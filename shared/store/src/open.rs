@@ -5,8 +5,9 @@ use gyre_config::Config;
 use gyre_config::access::StorageType;
 use gyre_runtime::Clock;
 
-use crate::access::{Access, Door, Keeper, LoadError, door, load};
+use crate::access::{self, Access, Door, Followed, Keeper, LoadError, door, load};
 use crate::exclusion::Kind;
+use crate::outbox::{ChannelOutbox, MemoryOutbox};
 use crate::repository::Exclusions;
 use crate::sql::{Postgres, SqlError, Sqlite};
 use crate::view::View;
@@ -24,11 +25,24 @@ pub enum OpenError {
     #[error("exclusions cannot be read")]
     Load(#[from] LoadError),
     /// A section asks for the database, and there is none.
-    #[error("{}.storage_type is database, which needs database.enabled and database.postgresql.dsn", .0.section())]
-    NoDatabase(Kind),
+    #[error(
+        "{0}.storage_type is database, which needs database.enabled and database.postgresql.dsn"
+    )]
+    NoDatabase(&'static str),
 }
 
-/// Where a kind is kept.
+/// What the configuration keeps.
+#[derive(Debug)]
+pub struct Store {
+    /// Who is kept out.
+    pub access: Access,
+    /// What changes that: each has to be run.
+    pub keepers: Vec<Keeper>,
+    /// What became of channels.
+    pub channels: Arc<dyn ChannelOutbox>,
+}
+
+/// Where something is kept.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 enum Place {
     Memory,
@@ -36,8 +50,7 @@ enum Place {
     Postgres,
 }
 
-/// Opens what the configuration names and reads what it holds. Returns what makes the changes: each
-/// has to be run.
+/// Opens what the configuration names and reads what it holds.
 ///
 /// # Errors
 ///
@@ -46,17 +59,19 @@ enum Place {
 /// # Cancel safety
 ///
 /// Cancel safe.
-pub async fn open(config: &Config, clock: &Clock) -> Result<(Access, Vec<Keeper>), OpenError> {
+pub async fn open(config: &Config, clock: &Clock) -> Result<Store, OpenError> {
     let mut opening = Opening {
         config,
         clock,
         view: Arc::new(View::default()),
-        opened: Vec::new(),
+        databases: Vec::new(),
+        doors: Vec::new(),
         keepers: Vec::new(),
     };
     let users = opening.door(Kind::User).await?;
     let tokens = opening.door(Kind::Token).await?;
     let tokens_of_users = opening.door(Kind::TokensOfUser).await?;
+    let channels = opening.channels().await?;
     let access = Access {
         view: opening.view,
         users,
@@ -64,63 +79,105 @@ pub async fn open(config: &Config, clock: &Clock) -> Result<(Access, Vec<Keeper>
         tokens_of_users,
         clock: clock.clone(),
     };
-    Ok((access, opening.keepers))
+    Ok(Store {
+        access,
+        keepers: opening.keepers,
+        channels,
+    })
 }
 
-/// A place and its door; nothing is behind the door of memory.
-struct Opened {
-    place: Place,
-    door: Door,
-    repository: Option<Arc<dyn Exclusions>>,
+/// A database; nothing is behind memory.
+#[derive(Clone)]
+struct Database {
+    exclusions: Arc<dyn Exclusions>,
+    channels: Arc<dyn ChannelOutbox>,
 }
 
 struct Opening<'a> {
     config: &'a Config,
     clock: &'a Clock,
     view: Arc<View>,
-    opened: Vec<Opened>,
+    databases: Vec<(Place, Option<Database>)>,
+    doors: Vec<(Place, Door)>,
     keepers: Vec<Keeper>,
 }
 
 impl Opening<'_> {
     /// The door of one kind, behind which what is there has been read.
     async fn door(&mut self, kind: Kind) -> Result<Door, OpenError> {
-        let place = place(self.config, kind)?;
-        if !self.opened.iter().any(|opened| opened.place == place) {
-            let repository = repository(self.config, place).await?;
-            let (door, keeper) = door(repository.clone(), &self.view, self.clock);
-            self.keepers.push(keeper);
-            self.opened.push(Opened {
-                place,
-                door,
-                repository,
-            });
+        let storage = storage_type(self.config, kind);
+        let place = place(self.config, storage, kind.section())?;
+        let database = self.database(place).await?;
+        let exclusions = database.map(|database| database.exclusions);
+        let mut followed = None;
+        if let Some(exclusions) = &exclusions {
+            followed = access::followed(&**exclusions, self.clock)
+                .await
+                .map_err(LoadError::from)?;
+            load(&self.view, &**exclusions, kind, self.clock).await?;
         }
-        let found = self.opened.iter().find(|opened| opened.place == place);
-        let Opened {
-            door, repository, ..
-        } = found.ok_or(OpenError::NoDatabase(kind))?;
-        if let Some(repository) = repository {
-            load(&self.view, &**repository, kind, self.clock).await?;
-        }
-        let is_chosen = storage_type(self.config, kind) != StorageType::Embedded;
+        let door = self.door_of(place, kind, exclusions, followed);
+        let is_chosen = storage != StorageType::Embedded;
         Ok(match place {
             Place::Memory if !is_chosen => door.by_default(),
-            Place::Memory | Place::Sqlite | Place::Postgres => door.clone(),
+            Place::Memory | Place::Sqlite | Place::Postgres => door,
         })
+    }
+
+    /// Where the state of channels is kept.
+    async fn channels(&mut self) -> Result<Arc<dyn ChannelOutbox>, OpenError> {
+        let storage = self.config.channel.state.storage_type;
+        let place = place(self.config, storage, "channel.state")?;
+        let database = self.database(place).await?;
+        Ok(database.map_or_else(
+            || Arc::new(MemoryOutbox::default()) as Arc<dyn ChannelOutbox>,
+            |database| database.channels,
+        ))
+    }
+
+    /// The database of a place, which is opened once.
+    async fn database(&mut self, place: Place) -> Result<Option<Database>, OpenError> {
+        let mut known = self.databases.iter();
+        if let Some((_, known)) = known.find(|(at, _)| *at == place) {
+            return Ok(known.clone());
+        }
+        let opened = database(self.config, place).await?;
+        self.databases.push((place, opened.clone()));
+        Ok(opened)
+    }
+
+    /// The door of a place, made once: a keeper without a door ends, and with it the process.
+    fn door_of(
+        &mut self,
+        place: Place,
+        kind: Kind,
+        exclusions: Option<Arc<dyn Exclusions>>,
+        followed: Option<Followed>,
+    ) -> Door {
+        let mut known = self.doors.iter().zip(&mut self.keepers);
+        if let Some(((_, door), keeper)) = known.find(|((at, _), _)| *at == place) {
+            // What the first kind has read up to is behind what this one has: it is read twice.
+            keeper.kinds.push(kind);
+            return door.clone();
+        }
+        let (door, mut keeper) = door(exclusions, followed, &self.view, self.clock);
+        keeper.kinds.push(kind);
+        self.keepers.push(keeper);
+        self.doors.push((place, door.clone()));
+        door
     }
 }
 
-fn place(config: &Config, kind: Kind) -> Result<Place, OpenError> {
+fn place(config: &Config, storage: StorageType, section: &'static str) -> Result<Place, OpenError> {
     let database = &config.database;
-    match storage_type(config, kind) {
+    match storage {
         StorageType::Embedded if config.storage.sqlite.path.is_empty() => Ok(Place::Memory),
         StorageType::Embedded => Ok(Place::Sqlite),
         StorageType::Memory => Ok(Place::Memory),
         StorageType::Database if database.enabled && !database.postgresql.dsn.is_empty() => {
             Ok(Place::Postgres)
         }
-        StorageType::Database => Err(OpenError::NoDatabase(kind)),
+        StorageType::Database => Err(OpenError::NoDatabase(section)),
     }
 }
 
@@ -132,19 +189,24 @@ const fn storage_type(config: &Config, kind: Kind) -> StorageType {
     }
 }
 
-async fn repository(
-    config: &Config,
-    place: Place,
-) -> Result<Option<Arc<dyn Exclusions>>, OpenError> {
+async fn database(config: &Config, place: Place) -> Result<Option<Database>, OpenError> {
     Ok(match place {
         Place::Memory => None,
         Place::Sqlite => {
             let opened = Sqlite::open(Path::new(&config.storage.sqlite.path)).await;
-            Some(Arc::new(opened.map_err(OpenError::Sqlite)?))
+            let opened = Arc::new(opened.map_err(OpenError::Sqlite)?);
+            Some(Database {
+                exclusions: Arc::<Sqlite>::clone(&opened),
+                channels: opened,
+            })
         }
         Place::Postgres => {
             let opened = Postgres::open(config.database.postgresql.dsn.expose()).await;
-            Some(Arc::new(opened.map_err(OpenError::Postgres)?))
+            let opened = Arc::new(opened.map_err(OpenError::Postgres)?);
+            Some(Database {
+                exclusions: Arc::<Postgres>::clone(&opened),
+                channels: opened,
+            })
         }
     })
 }

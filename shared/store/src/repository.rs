@@ -10,6 +10,16 @@ use crate::sql::SqlError;
 ///
 /// Methods may be dropped half way: then the database has all of it or nothing of it.
 pub trait Exclusions: fmt::Debug + Send + Sync {
+    /// Whether other processes change it too.
+    fn is_shared(&self) -> bool;
+
+    /// Number of the latest change. Numbers grow, and none becomes visible before a smaller one.
+    fn version(&self) -> BoxFuture<'_, Result<i64, SqlError>>;
+
+    /// At most `limit` changes with numbers above `after`, in their order; of several changes of one
+    /// key the latest only. What was removed can be seen for [`REMOVED_SECS`](crate::REMOVED_SECS).
+    fn since(&self, after: i64, limit: u32) -> BoxFuture<'_, Result<Vec<(i64, Change)>, SqlError>>;
+
     /// Makes all changes in this order, or none. When it answers `Ok`, they survive the end of the
     /// process by whatever signal.
     fn apply<'a>(

@@ -1,6 +1,7 @@
 //! The tables on SQLite and PostgreSQL: the same statements, two drivers.
 
 mod migrations;
+mod outbox;
 mod postgres;
 mod sqlite;
 mod statements;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 pub use self::postgres::Postgres;
 pub use self::sqlite::Sqlite;
+pub use self::statements::REMOVED_SECS;
 
 /// Why a database did not do it.
 #[derive(Debug, thiserror::Error)]

@@ -126,6 +126,23 @@ impl View {
         }
     }
 
+    /// Takes a change of another process over. One more than there is room for is left out, which is
+    /// logged: nobody can be told.
+    pub(crate) fn follow(&self, change: Change) {
+        match self.check_room(&change, 0) {
+            Ok(()) => self.apply(change),
+            Err(error) => {
+                tracing::error!(%error, "an exclusion of another process does not hold here");
+            }
+        }
+    }
+
+    /// Has these and no others of a kind.
+    pub(crate) fn replace(&self, kind: Kind, all: &[Exclusion]) {
+        let entries = all.iter().take(ENTRIES_MAX).map(entry);
+        *self.marks(kind).write() = entries.collect();
+    }
+
     /// Forgets what no longer holds.
     pub(crate) fn sweep(&self, now: UnixSeconds) {
         for kind in Kind::ALL {
@@ -138,16 +155,8 @@ impl View {
     }
 
     fn put(&self, exclusion: &Exclusion) {
-        let mark = Mark {
-            issued_before: exclusion.issued_before,
-            expire_at: exclusion.expire_at,
-        };
-        let key = &exclusion.key;
-        let name = Name {
-            subject: key.subject().into(),
-            channel: key.channel().into(),
-        };
-        self.marks(key.kind()).write().insert(name, mark);
+        let (name, mark) = entry(exclusion);
+        self.marks(exclusion.key.kind()).write().insert(name, mark);
     }
 
     fn find(&self, kind: Kind, subject: &str, channel: &str, now: UnixSeconds) -> Option<Mark> {
@@ -173,6 +182,19 @@ const fn name(key: &Key) -> NameRef<'_> {
         subject: key.subject(),
         channel: key.channel(),
     }
+}
+
+fn entry(exclusion: &Exclusion) -> (Name, Mark) {
+    let mark = Mark {
+        issued_before: exclusion.issued_before,
+        expire_at: exclusion.expire_at,
+    };
+    let key = &exclusion.key;
+    let name = Name {
+        subject: key.subject().into(),
+        channel: key.channel().into(),
+    };
+    (name, mark)
 }
 
 #[cfg(test)]

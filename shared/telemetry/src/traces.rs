@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use http::HeaderMap;
-use opentelemetry::propagation::{Extractor, TextMapPropagator};
+use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{FutureExt, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Context, KeyValue};
 use opentelemetry_sdk::Resource;
@@ -108,6 +108,46 @@ impl Traces {
         answer
     }
 
+    /// Runs a call of ours within a span that belongs to the trace of `parent`, or else to that of the
+    /// present call. `call` is given the headers that tell whom it calls. `failure` tells what went
+    /// wrong.
+    ///
+    /// # Cancel safety
+    ///
+    /// A dropped future ends the span.
+    pub async fn toward<T, F>(
+        &self,
+        parent: &HeaderMap,
+        call: Call,
+        make: impl FnOnce(HeaderMap) -> F,
+        failure: impl FnOnce(&T) -> Option<&'static str>,
+    ) -> T
+    where
+        F: Future<Output = T>,
+    {
+        let _under_way = UnderWay::new(&self.under_way);
+        let parent = self.propagator.extract(&Headers(parent));
+        let attributes = call.attributes.into_iter();
+        let attributes = attributes.map(|(name, value)| KeyValue::new(name, value));
+        let builder = self
+            .tracer
+            .span_builder(call.name)
+            .with_kind(SpanKind::Client)
+            .with_attributes(attributes.collect::<Vec<_>>());
+        let span = self.tracer.build_with_context(builder, &parent);
+        let context = parent.with_span(span);
+        let mut headers = HeaderMap::new();
+        self.propagator
+            .inject_context(&context, &mut NewHeaders(&mut headers));
+        let answer = make(headers).with_context(context.clone()).await;
+        let span = context.span();
+        if let Some(failure) = failure(&answer) {
+            span.set_status(Status::error(failure));
+        }
+        span.end();
+        answer
+    }
+
     /// Calls that have begun and not ended.
     #[must_use]
     pub fn under_way(&self) -> usize {
@@ -164,6 +204,18 @@ impl Extractor for Headers<'_> {
 
     fn keys(&self) -> Vec<&str> {
         self.0.keys().map(http::HeaderName::as_str).collect()
+    }
+}
+
+struct NewHeaders<'a>(&'a mut HeaderMap);
+
+impl Injector for NewHeaders<'_> {
+    fn set(&mut self, name: &str, value: String) {
+        let name = http::HeaderName::from_bytes(name.as_bytes());
+        let value = http::HeaderValue::from_str(&value);
+        if let (Ok(name), Ok(value)) = (name, value) {
+            self.0.insert(name, value);
+        }
     }
 }
 

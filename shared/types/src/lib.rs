@@ -5,6 +5,7 @@
 
 #![forbid(unsafe_code)]
 
+mod capability;
 mod epoch;
 mod fault;
 mod ids;
@@ -13,6 +14,7 @@ mod names;
 mod replaced;
 mod time;
 
+pub use capability::Capability;
 pub use epoch::Epoch;
 pub use fault::{Fault, Kind};
 pub use ids::{HubSlot, SubscriptionId, Ticket};

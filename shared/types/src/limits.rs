@@ -47,3 +47,17 @@ pub const REASON_BYTES_MAX: usize = 123;
 /// 16 384: what 10 000 publications a second bring in the longest history read we allow; more means
 /// that the stream cannot be followed, and the client has to recover (3010).
 pub const RECOVERY_BUFFER_MAX: usize = 16_384;
+
+/// Entries in the capabilities of one connection. Unit: entries.
+///
+/// 64: each is looked at for every command that they decide.
+pub const CAPABILITIES_MAX: usize = 64;
+
+/// Patterns in the capabilities of one connection, over all entries. Unit: patterns.
+///
+/// 256: a pattern is compiled once per connection and may take kilobytes.
+pub const CAPABILITY_PATTERNS_MAX: usize = 256;
+
+/// How long what has expired lives on where the backend was asked to prolong it and did not answer.
+/// Unit: seconds. 60, as the reference.
+pub const UNREFRESHED_EXTENSION_SECONDS: i64 = 60;

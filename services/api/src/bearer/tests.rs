@@ -4,11 +4,13 @@ use std::io;
 use std::path::Path;
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use arc_swap::ArcSwap;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use gyre_auth::{FetchKeys, Fetching};
-use gyre_config::Secret;
 use gyre_config::tls::Tls;
+use gyre_config::{Channel, Client, Rpc, Secret};
+use gyre_policy::Policy;
 use gyre_types::UnixMillis;
 use http::{Request, Response};
 use prometheus::IntCounter;
@@ -22,6 +24,7 @@ use tower::{Service as _, ServiceExt as _, service_fn};
 use super::*;
 use crate::grpc::guard::{Doors, Guard};
 use crate::keys::Keys;
+use crate::live::Live;
 
 const NOW: i64 = 1_700_000_000;
 
@@ -123,6 +126,10 @@ async fn a_token_stands_in_for_the_key() {
     assert!(!admit(Some(&issuer.bearer()), &HeaderMap::new()).await);
 }
 
+fn policy() -> Policy {
+    Policy::new(&Channel::default(), &Client::default(), &Rpc::default()).unwrap()
+}
+
 #[tokio::test]
 async fn grpc_takes_the_key_or_a_token() {
     let issuer = Issuer::new();
@@ -135,8 +142,13 @@ async fn grpc_takes_the_key_or_a_token() {
             counted.fetch_add(1, Ordering::Relaxed);
             async { Ok::<_, Infallible>(Response::new(Body::empty())) }
         });
+        let live = Live {
+            policy: Arc::new(policy()),
+            http_keys: Keys::Closed,
+            grpc_keys: Keys::new(&Secret::new(key), false).unwrap(),
+        };
         let doors = Doors {
-            keys: Arc::new(Keys::new(&Secret::new(key), false).unwrap()),
+            live: Arc::new(ArcSwap::from_pointee(live)),
             bearer: Some(issuer.bearer()),
         };
         let refused = IntCounter::new("refused", "refused").unwrap();

@@ -2,6 +2,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use arc_swap::ArcSwap;
 use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Either, Map, Ready, ready};
 use http::{HeaderMap, HeaderValue, Request, Response};
@@ -12,7 +13,7 @@ use tonic::server::NamedService;
 use tower::Service;
 
 use crate::bearer::{Admission, Bearer};
-use crate::keys::Keys;
+use crate::live::Live;
 
 /// A gRPC service behind the API key.
 ///
@@ -27,7 +28,7 @@ pub(crate) struct Guard<S> {
 /// What lets a call pass: the key, or a bearer token.
 #[derive(Clone, Debug)]
 pub(crate) struct Doors {
-    pub(crate) keys: Arc<Keys>,
+    pub(crate) live: Arc<ArcSwap<Live>>,
     pub(crate) bearer: Option<Bearer>,
 }
 
@@ -93,7 +94,7 @@ where
 
 impl Doors {
     fn admit(&self, headers: &HeaderMap) -> Admission {
-        if self.keys.admit_grpc(headers) {
+        if self.live.load().grpc_keys.admit_grpc(headers) {
             return Admission::Now(true);
         }
         match &self.bearer {

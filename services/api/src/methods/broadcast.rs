@@ -1,4 +1,5 @@
 use gyre_engine::PublishOptions;
+use gyre_policy::Policy;
 use gyre_proto::api::{BroadcastRequest, BroadcastResult, PublishResponse, PublishResult};
 use gyre_protocol::messages::Publication;
 use gyre_types::ChannelName;
@@ -88,9 +89,10 @@ impl<'a> ToPart<'a> {
             accepted: Vec::with_capacity(names.len()),
             places: Vec::with_capacity(names.len()),
         };
+        let policy = methods.policy();
         let mut data = channel::SharedData::new(&publication.data);
         for (place, name) in names.iter().enumerate() {
-            match options(methods, name, &mut data, common) {
+            match options(&policy, name, &mut data, common) {
                 Ok(accepted) => {
                     part.accepted.push(accepted);
                     part.places.push(place);
@@ -119,12 +121,12 @@ impl<'a> ToPart<'a> {
 }
 
 fn options<'c, 'n>(
-    methods: &'n Methods,
+    policy: &'n Policy,
     name: &'n str,
     data: &mut channel::SharedData<'n>,
     common: &Common<'c>,
 ) -> Result<(ChannelName, PublishOptions<'c>), Error> {
-    let channel = channel::of_stream(&methods.policy, name)?;
+    let channel = channel::of_stream(policy, name)?;
     data.check(&channel)?;
     let options = PublishOptions {
         retention: channel.retention_unless(common.skip_history),

@@ -28,6 +28,7 @@ pub(super) async fn put(
     issued_before: UnixSeconds,
     expire_at: i64,
 ) -> Result<Holds, Error> {
+    let kind = key.kind();
     let exclusion = Exclusion {
         key,
         issued_before,
@@ -43,5 +44,14 @@ pub(super) async fn put(
     };
     let put = methods.access.put(exclusion).await;
     put.map_err(|error| Error::of_store(&error))?;
+    follow(methods, kind).await?;
     Ok(holds)
+}
+
+/// Has gateways in other processes know of a change before it is answered.
+pub(super) async fn follow(methods: &Methods, kind: Kind) -> Result<(), Error> {
+    match methods.access.is_shared(kind) {
+        true => methods.gateways.follow_access().await,
+        false => Ok(()),
+    }
 }

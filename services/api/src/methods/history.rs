@@ -10,7 +10,8 @@ pub(super) async fn run(
     request: HistoryRequest,
 ) -> Result<HistoryResult, Error> {
     gyre_telemetry::traces::channel(&request.channel);
-    let channel = channel::resolve(&methods.policy, &request.channel)?;
+    let policy = methods.policy();
+    let channel = channel::resolve(&policy, &request.channel)?;
     let Some(retention) = channel.retention() else {
         return Err(Error::NotAvailable);
     };

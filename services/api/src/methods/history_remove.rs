@@ -8,7 +8,8 @@ pub(super) async fn run(
     request: HistoryRemoveRequest,
 ) -> Result<HistoryRemoveResult, Error> {
     gyre_telemetry::traces::channel(&request.channel);
-    let channel = channel::resolve(&methods.policy, &request.channel)?;
+    let policy = methods.policy();
+    let channel = channel::resolve(&policy, &request.channel)?;
     if channel.retention().is_none() {
         return Err(Error::NotAvailable);
     }

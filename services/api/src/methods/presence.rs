@@ -8,7 +8,8 @@ pub(super) async fn run(
     request: PresenceRequest,
 ) -> Result<PresenceResult, Error> {
     gyre_telemetry::traces::channel(&request.channel);
-    let channel = channel::resolve(&methods.policy, &request.channel)?;
+    let policy = methods.policy();
+    let channel = channel::resolve(&policy, &request.channel)?;
     if !channel.options().presence {
         return Err(Error::NotAvailable);
     }

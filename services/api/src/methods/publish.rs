@@ -15,7 +15,8 @@ pub(super) async fn run(
     }
     let data = payload::decode(request.data, &request.b64data)?;
     gyre_telemetry::traces::channel(&request.channel);
-    let channel = channel::of_stream(&methods.policy, &request.channel)?;
+    let policy = methods.policy();
+    let channel = channel::of_stream(&policy, &request.channel)?;
     channel.check_data(&data)?;
     let publication = Publication {
         data,

@@ -13,5 +13,6 @@ pub(super) async fn run(
     let key = exclusion::key(Kind::User, &request.user, "")?;
     let removed = methods.access.remove(key).await;
     removed.map_err(|error| Error::of_store(&error))?;
+    exclusion::follow(methods, Kind::User).await?;
     Ok(UnblockUserResult {})
 }

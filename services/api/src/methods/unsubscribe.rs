@@ -9,7 +9,8 @@ pub(super) async fn run(
     request: UnsubscribeRequest,
 ) -> Result<UnsubscribeResult, Error> {
     gyre_telemetry::traces::channel(&request.channel);
-    channel::resolve(&methods.policy, &request.channel)?;
+    let policy = methods.policy();
+    channel::resolve(&policy, &request.channel)?;
     let command = gateway::UnsubscribeRequest {
         selector: Some(selector::checked(Selector {
             user: request.user,

@@ -176,3 +176,21 @@ async fn a_small_message_may_not_become_a_long_one() {
     assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
     assert!(world.fake.take_log().is_empty());
 }
+
+#[tokio::test]
+async fn a_gateway_is_told_to_go_by_its_name() {
+    let world = World::new().await;
+    for (body, is_draining) in [("{}", false), (r#"{"gateway":"n"}"#, true)] {
+        let answer = world.post("/api/drain", body).await;
+        assert_eq!(
+            answer.1,
+            format!(
+                r#"{{"result":{{"gateways":[{{"uid":"u","name":"n","draining":{is_draining},"connections":5,"told":3,"cut":0}}]}}}}"#
+            )
+        );
+    }
+    let answer = world.post("/api/drain", r#"{"gateway":"x"}"#).await;
+    assert_eq!(answer.1, r#"{"error":{"code":104,"message":"not found"}}"#);
+    let answer = world.post("/api/drain", "[").await;
+    assert_eq!(answer.0, http::StatusCode::BAD_REQUEST);
+}

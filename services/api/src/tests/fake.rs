@@ -12,9 +12,10 @@ use gyre_proto::api::{ConnectionInfo, Metrics, NodeResult};
 use gyre_proto::gateway::gateway_service_server::GatewayService;
 use gyre_proto::gateway::{
     Channel, ChannelsRequest, ChannelsResponse, Connection, ConnectionsRequest,
-    ConnectionsResponse, DisconnectRequest, DisconnectResponse, EmulateRequest, EmulateResponse,
-    InfoRequest, InfoResponse, RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse,
-    SubscribeRequest, SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
+    ConnectionsResponse, DisconnectRequest, DisconnectResponse, DrainRequest, DrainResponse,
+    EmulateRequest, EmulateResponse, FollowAccessRequest, FollowAccessResponse, InfoRequest,
+    InfoResponse, RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse, SubscribeRequest,
+    SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
 };
 use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_types::{ChannelName, ClientId, Epoch, Position};
@@ -377,6 +378,13 @@ macro_rules! commands {
                 Ok(Response::new($response { matched }))
             })*
 
+            async fn follow_access(
+                &self,
+                _request: Request<FollowAccessRequest>,
+            ) -> Result<Response<FollowAccessResponse>, Status> {
+                Ok(Response::new(FollowAccessResponse {}))
+            }
+
             async fn emulate(
                 &self,
                 _request: Request<EmulateRequest>,
@@ -415,6 +423,20 @@ macro_rules! commands {
                     std::future::pending::<()>().await;
                 }
                 self.connections(&request).map(Response::new)
+            }
+
+            async fn drain(
+                &self,
+                request: Request<DrainRequest>,
+            ) -> Result<Response<DrainResponse>, Status> {
+                Ok(Response::new(DrainResponse {
+                    uid: "u".to_owned(),
+                    name: "n".to_owned(),
+                    draining: request.into_inner().gateway == "n",
+                    connections: 5,
+                    told: 3,
+                    cut: 0,
+                }))
             }
         }
     };

@@ -5,35 +5,48 @@ use gyre_policy::Source;
 use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::ConnectRequest;
 use gyre_session::{
-    Completion, GrantedSubscription, Grants, RefreshBy, Refusal, TokenMark, TokenRefusal,
+    Completion, GrantedSubscription, Grants, Refusal, Session, Terms, TokenMark, TokenRefusal,
 };
 use gyre_types::{Ticket, UserId};
 
-use super::{Started, tokens};
+use super::ask::Asking;
+use super::{Started, connect, tokens};
 use crate::connection::Context;
 use crate::handle::Handle;
 use crate::node::Node;
 
-/// Says who connects: by token, else by a header that a proxy in front sets, else nobody.
+/// Says who connects: by token, else by the backend, else by a header that a proxy in front sets, else
+/// nobody.
 pub(super) fn run(
     node: &Arc<Node>,
+    session: &Session,
     context: &Context,
     ticket: Ticket,
     request: Box<ConnectRequest>,
 ) -> Started {
     if request.token.is_empty() {
-        let outcome = without_token(node, context);
-        return Started::Now(Completion::Authenticated(request, outcome.map(Box::new)));
+        let otherwise = without_token(node, context);
+        let Some(proxy) = node.backends.connect() else {
+            let outcome = otherwise.map(Box::new);
+            return Started::Now(Completion::Authenticated(request, outcome));
+        };
+        let (proxy, asking) = (Arc::clone(proxy), Asking::new(node, session, context));
+        return Started::Asking(Box::pin(async move {
+            let outcome = match connect::ask(&asking, &proxy, &request).await {
+                Ok(None) => otherwise,
+                Ok(Some(grants)) => Ok(grants),
+                Err(refusal) => Err(refusal),
+            };
+            let completion = Completion::Authenticated(request, outcome.map(Box::new));
+            (ticket, completion)
+        }));
     }
-    let verified = node
-        .verifier
-        .verify_connection(&request.token, tokens::now(node));
+    let verifier = Arc::clone(&node.live.load().verifier);
+    let verified = verifier.verify_connection(&request.token, tokens::now(node));
     let handle = Arc::clone(&context.handle);
     match verified {
         Err(TokenError::Pending(fetch)) => tokens::after(node, ticket, fetch, move |node| {
-            let verified = node
-                .verifier
-                .verify_connection_settled(&request.token, tokens::now(node));
+            let verified = verifier.verify_connection_settled(&request.token, tokens::now(node));
             completion(node, &handle, request, verified)
         }),
         verified => Started::Now(completion(node, &handle, request, verified)),
@@ -55,17 +68,25 @@ fn with_token(
     handle: &Handle,
     verified: Result<ConnectionClaims, TokenError>,
 ) -> Result<Grants, Refusal> {
-    let mut claims = verified.map_err(|error| match tokens::refusal(&error) {
+    let mut claims = verified.map_err(|error| refused(tokens::refusal(&error)))?;
+    if claims.user.is_empty() && node.live.load().options.refuses_anonymous_tokens {
+        return Err(Refusal::Disconnect(Disconnect::PERMISSION_DENIED));
+    }
+    let capabilities = tokens::capabilities(&claims.caps).map_err(refused)?;
+    handle.label(std::mem::take(&mut claims.labels));
+    Ok(Grants {
+        capabilities,
+        ..grants(node, claims)
+    })
+}
+
+const fn refused(refusal: TokenRefusal) -> Refusal {
+    match refusal {
         TokenRefusal::Expired | TokenRefusal::Revoked => Refusal::Error(Error::TOKEN_EXPIRED),
         TokenRefusal::Invalid => Refusal::Disconnect(Disconnect::INVALID_TOKEN),
         TokenRefusal::Blocked => Refusal::Disconnect(Disconnect::PERMISSION_DENIED),
         TokenRefusal::Unavailable => Refusal::Error(Error::INTERNAL),
-    })?;
-    if claims.user.is_empty() && node.options.refuses_anonymous_tokens {
-        return Err(Refusal::Disconnect(Disconnect::PERMISSION_DENIED));
     }
-    handle.label(std::mem::take(&mut claims.labels));
-    Ok(grants(node, claims))
 }
 
 fn grants(node: &Node, claims: ConnectionClaims) -> Grants {
@@ -75,10 +96,12 @@ fn grants(node: &Node, claims: ConnectionClaims) -> Grants {
         .map(|(channel, subscription)| GrantedSubscription {
             channel,
             source: Source::ConnectionToken,
-            info: subscription.info,
-            data: subscription.data,
-            expire_at: None,
-            overrides: subscription.over,
+            terms: Terms {
+                info: subscription.info,
+                data: subscription.data,
+                overrides: subscription.over,
+                ..Terms::default()
+            },
         })
         .collect();
     Grants {
@@ -87,16 +110,19 @@ fn grants(node: &Node, claims: ConnectionClaims) -> Grants {
         meta: claims.meta,
         data: bytes::Bytes::new(),
         // In insecure mode a connection outlives its token.
-        expire_at: claims.expire_at.filter(|_| !node.options.insecure),
-        refresh_by: RefreshBy::Client,
+        expire_at: claims
+            .expire_at
+            .filter(|_| !node.live.load().options.insecure),
+        refresh_by: node.refresh_by(),
         subscriptions,
         may_ask: true,
+        capabilities: None,
         token: TokenMark::new(&claims.token_id, claims.issued_at),
     }
 }
 
 fn without_token(node: &Node, context: &Context) -> Result<Grants, Refusal> {
-    let user = if node.options.allows_anonymous || node.options.insecure {
+    let user = if node.live.load().options.allows_anonymous || node.live.load().options.insecure {
         UserId::default()
     } else {
         let named = context.user_from_header.as_deref().map(UserId::new);

@@ -52,11 +52,7 @@ pub(super) async fn top(node: &Node, channel: &ChannelName) -> Completion {
 pub(super) async fn presence(node: &Node, channel: &ChannelName) -> Completion {
     node.metrics.actions.presence.inc();
     let members = node.engine.presence.members(channel).await;
-    Completion::Presence(
-        members
-            .map(|members| members.into_values().collect())
-            .map_err(|error| failure(&error, "presence")),
-    )
+    Completion::Presence(members.map_err(|error| failure(&error, "presence")))
 }
 
 pub(super) async fn presence_stats(node: &Node, channel: &ChannelName) -> Completion {
@@ -90,7 +86,8 @@ pub(super) async fn disconnect(node: &Node, others: &[Arc<Handle>], channel: &Ch
 }
 
 /// How long the epoch of a channel's stream lives.
-pub(super) fn meta_ttl(node: &Node, channel: &ChannelName) -> Option<Duration> {
-    let rules = node.settings.policy.resolve(channel.as_str()).ok()?;
+pub(crate) fn meta_ttl(node: &Node, channel: &ChannelName) -> Option<Duration> {
+    let live = node.live.load();
+    let rules = live.settings.policy.resolve(channel.as_str()).ok()?;
     rules.meta_ttl()
 }

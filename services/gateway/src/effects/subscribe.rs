@@ -1,13 +1,69 @@
 use std::sync::Arc;
 
+use gyre_backend::{Event, Proxy};
 use gyre_engine::{HistoryQuery, Order};
-use gyre_hub::Wants;
-use gyre_session::{Completion, Failure, HistoryPart, Read, Subscribe, Subscribed, Unsubscribe};
+use gyre_hub::{Left, Wants};
+use gyre_policy::{Right, Rights};
+use gyre_proto::proxy as pb;
+use gyre_session::{
+    AskSubscribe, Completion, Failure, HistoryPart, Read, Refusal, Subscribe, Subscribed, Terms,
+    Unsubscribe,
+};
 use gyre_types::ChannelName;
 
+use super::ask::{Asking, NOBODY, end_of, filter_of, override_of, result};
 use super::failure;
 use crate::handle::{Handle, Shared};
 use crate::node::Node;
+use crate::states;
+
+/// Asks whether a client may subscribe.
+pub(super) async fn ask(asking: &Asking, ask: AskSubscribe) -> Completion {
+    Completion::SubscribeAsked(asked(asking, &ask).await.map(Box::new))
+}
+
+async fn asked(asking: &Asking, ask: &AskSubscribe) -> Result<Terms, Refusal> {
+    let proxy = asking.proxy_of(ask.channel.as_str(), Event::Subscribe, |options| {
+        &options.subscribe_proxy_name
+    });
+    let proxy = proxy.ok_or(NOBODY)?;
+    let said = proxy
+        .subscribe(question(asking, ask), &asking.brought)
+        .await;
+    Ok(result(said)?.map(terms_of).unwrap_or_default())
+}
+
+/// What the backend is asked about a subscribe.
+pub(super) fn question(asking: &Asking, ask: &AskSubscribe) -> pb::SubscribeRequest {
+    pb::SubscribeRequest {
+        client: asking.client(),
+        transport: asking.transport(),
+        protocol: asking.protocol(),
+        user: asking.user(),
+        channel: ask.channel.as_str().to_owned(),
+        data: ask.data.clone(),
+        meta: asking.meta.clone(),
+        labels: asking.labels(),
+        ..pb::SubscribeRequest::default()
+    }
+}
+
+/// On which terms the backend lets a client subscribe.
+pub(super) fn terms_of(said: pb::SubscribeResult) -> Terms {
+    let allowed = said.allow.iter().map(String::as_str);
+    Terms {
+        info: said.info,
+        data: said.data,
+        expire_at: end_of(said.expire_at),
+        overrides: override_of(said.r#override),
+        // It is subscribed anyway, and to this channel alone.
+        rights: Rights::named(allowed).without(Right::Subscribe),
+        tags_filter: said
+            .server_tags_filter
+            .map(|node| Box::new(filter_of(node))),
+        recovers_cache: false,
+    }
+}
 
 /// Enters hub, bus and presence, then reads history: from the first step on nothing is lost, for
 /// what arrives before the read is held back by the session.
@@ -22,27 +78,39 @@ pub(super) async fn enter(node: &Node, handle: &Arc<Handle>, effect: Subscribe) 
     let joined = node
         .hub
         .subscribe(&effect.channel, effect.id, subscriber, wants);
-    let outcome = enter_engine(node, handle, &effect).await;
-    match outcome {
+    let entered = enter_engine(node, handle, &effect).await;
+    let mut has_changed = joined.is_first;
+    let outcome = match entered {
         Ok(history) => {
             node.metrics.actions.add_subscription.inc();
-            Completion::Subscribed(Ok(Box::new(Subscribed {
+            if let Some(history) = &history {
+                node.hub.note_top(&effect.channel, history.top.offset);
+            }
+            Ok(Box::new(Subscribed {
                 channel: joined.channel,
                 slot: joined.slot,
                 history,
-            })))
+            }))
         }
         Err(failure) => {
-            node.hub
+            let left = node
+                .hub
                 .unsubscribe(&effect.channel, joined.slot, effect.id);
-            Completion::Subscribed(Err(failure))
+            has_changed |= left == Left::Last;
+            Err(failure)
         }
+    };
+    if has_changed {
+        states::look(node, &effect.channel);
     }
+    Completion::Subscribed(outcome)
 }
 
 pub(super) async fn leave(node: &Node, handle: &Arc<Handle>, effect: Unsubscribe) -> Completion {
     let channel = &effect.channel;
-    node.hub.unsubscribe(channel, effect.slot, effect.id);
+    if node.hub.unsubscribe(channel, effect.slot, effect.id) == Left::Last {
+        states::look(node, channel);
+    }
     node.engine.broker.unsubscribe(channel);
     node.metrics.actions.remove_subscription.inc();
     let mut outcome = Ok(());
@@ -97,16 +165,46 @@ async fn enter_rest(
     let Some(read) = effect.read else {
         return Ok(None);
     };
-    match history(node, channel, read).await {
-        Ok(part) => Ok(Some(part)),
-        Err(error) => {
-            if effect.presence.is_some() {
-                // The entry goes with the subscription that was not made.
-                let _ = presence.remove(channel, &handle.client).await;
-            }
-            Err(failure(&error, "history"))
-        }
+    let read = history_or_filled(node, channel, read).await;
+    if read.is_err() && effect.presence.is_some() {
+        // The entry goes with the subscription that was not made.
+        let _ = presence.remove(channel, &handle.client).await;
     }
+    read.map(Some)
+}
+
+/// Reads history; once more, if the backend has filled a cache that was empty.
+async fn history_or_filled(
+    node: &Node,
+    channel: &ChannelName,
+    read: Read,
+) -> Result<HistoryPart, Failure> {
+    let found = history(node, channel, read).await;
+    let found = found.map_err(|error| failure(&error, "history"))?;
+    let is_empty = matches!(read, Read::Newest { .. }) && found.publications.is_empty();
+    let Some(proxy) = filler(node, channel).filter(|_| is_empty) else {
+        return Ok(found);
+    };
+    match proxy.notify_cache_empty(channel.as_str()).await {
+        Ok(true) => {
+            let filled = history(node, channel, read).await;
+            filled.map_err(|error| failure(&error, "history"))
+        }
+        Ok(false) => Ok(found),
+        Err(_unanswered) => Err(Failure::Unanswered),
+    }
+}
+
+/// Who fills a channel's cache when it is empty.
+fn filler<'a>(node: &'a Node, channel: &ChannelName) -> Option<&'a Arc<Proxy>> {
+    let live = node.live.load();
+    let rules = live.settings.policy.resolve(channel.as_str()).ok()?;
+    let options = rules.options();
+    if !options.cache_empty_proxy_enabled {
+        return None;
+    }
+    let name = &options.cache_empty_proxy_name;
+    node.backends.find(Event::NotifyCacheEmpty, name)
 }
 
 async fn history(

@@ -30,14 +30,14 @@ const WINDOW: u32 = 65_535;
 
 #[tokio::test]
 async fn small_messages_wait_for_a_reader_that_pauses() {
-    let got = read_late(false).await.unwrap();
+    let got = Box::pin(read_late(false)).await.unwrap();
     assert_eq!(got, (0..COUNT).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
 /// The control: without padding the same client is cut off by its own library.
 #[tokio::test]
 async fn without_padding_the_reader_is_cut_off() {
-    let status = read_late(true).await.unwrap_err();
+    let status = Box::pin(read_late(true)).await.unwrap_err();
     let text = format!("{status:?}");
     assert!(text.contains("ENHANCE_YOUR_CALM"), "{text}");
 }

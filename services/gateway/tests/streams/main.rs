@@ -8,12 +8,14 @@ mod http2;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine_memory::MemoryEngine;
 use gyre_gateway::{Delivery, Deps, Gateway};
 use gyre_links::Directory;
 use gyre_policy::Policy;
 use gyre_runtime::{Identity, Listeners, Parts};
+use gyre_store::Access;
 use gyre_telemetry::Registry;
 
 /// A gateway on the memory engine, with all of its transports on one free port.
@@ -34,9 +36,11 @@ impl Served {
         let deps = Deps {
             directory: Directory::open(&config.links, &engine.registry).unwrap(),
             engine,
+            backends: Backends::build(config, &parts, None).unwrap(),
+            states: None,
             delivery: Arc::clone(&delivery),
             policy: Arc::new(policy),
-            exclusions: Arc::default(),
+            access: Access::in_memory(&parts.clock).0,
             statuses: None,
         };
         let gateway = Gateway::build(config, deps, &parts).unwrap();

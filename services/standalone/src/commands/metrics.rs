@@ -58,6 +58,9 @@ fn everything() -> Config {
     config.prometheus.enabled = true;
     config.prometheus.instrument_http_handlers = true;
     config.prometheus.recovered_publications_histogram = true;
+    // Nothing is told there: nobody enters a channel.
+    "http://127.0.0.1:9".clone_into(&mut config.channel.proxy.state.endpoint);
+    config.channel.without_namespace.state_proxy_enabled = true;
     config
 }
 

@@ -12,6 +12,7 @@ mod server;
 #[path = "../it/websocket.rs"]
 mod websocket;
 
+mod draining;
 mod member;
 mod slow_quarter;
 mod stopping;
@@ -37,9 +38,14 @@ static TURN: Mutex<()> = Mutex::new(());
 
 /// Starts a server that needs no tokens and does not ping while a test runs.
 fn start() -> Result<Server, Box<dyn Error>> {
-    let file = server::directory()?.join("crowd.json");
+    start_with("crowd", "")
+}
+
+/// The same with further sections in its configuration.
+fn start_with(name: &str, sections: &str) -> Result<Server, Box<dyn Error>> {
+    let file = server::directory()?.join(format!("{name}.json"));
     let config = format!(
-        "{{\"client\":{{\"insecure\":true,\"ping_interval\":\"10m\",\"stale_close_delay\":\"10m\",\
+        "{{{sections}\"client\":{{\"insecure\":true,\"ping_interval\":\"10m\",\"stale_close_delay\":\"10m\",\
          \"queue_max_size\":{QUEUE_BYTES}}},\"prometheus\":{{\"enabled\":true}}}}"
     );
     std::fs::write(&file, config)?;

@@ -89,6 +89,14 @@ impl Member {
         Ok(())
     }
 
+    /// Sends a command and reads one frame; none at the end of the stream.
+    pub(crate) async fn say_and_read(&mut self, command: &str) -> io::Result<Option<Frame>> {
+        let command = frame(TEXT, command.as_bytes());
+        // The server may have gone already: what it said before is still there to read.
+        let _ = self.stream.write_all(&command).await;
+        self.frame().await
+    }
+
     /// The next frame; none at the end of the stream.
     pub(crate) async fn frame(&mut self) -> io::Result<Option<Frame>> {
         loop {

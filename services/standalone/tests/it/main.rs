@@ -2,6 +2,7 @@
 
 mod access;
 mod apart;
+mod reload;
 mod server;
 mod sockets;
 mod streams;

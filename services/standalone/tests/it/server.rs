@@ -57,6 +57,12 @@ impl Server {
         Ok(())
     }
 
+    /// Reads the log up to the next event with this message.
+    pub(crate) fn read_next(&mut self, message: &str) -> Result<(), Box<dyn Error>> {
+        self.seen.retain(|line| line["message"] != message);
+        self.read_until(message)
+    }
+
     /// The first event with this message, of those read so far.
     pub(crate) fn line(&self, message: &str) -> Option<&Value> {
         self.seen.iter().find(|line| line["message"] == message)

@@ -40,12 +40,13 @@ fn a_reload_takes_effect_or_leaves_everything() -> Outcome {
     // What a running process does not take on is named, without its value.
     write(
         &path,
-        r#"{"prometheus":{"enabled":true},"log":{"level":"error"},"http_api":{"key":"letmein"}}"#,
+        r#"{"prometheus":{"enabled":true},"log":{"level":"error"},"admin":{"password":"letmein"},
+            "grpc_api":{"key":"letmein","max_receive_message_size":1000}}"#,
     )?;
     server.signal("HUP")?;
     server.read_until("configuration: takes effect at the next start")?;
     let waiting = server.values("configuration: takes effect at the next start", "option");
-    assert_eq!(waiting, ["GYRE_HTTP_API_KEY"]);
+    assert_eq!(waiting, ["grpc_api.max_receive_message_size"]);
     // The last line of level info: then the level has changed, and the drain says nothing.
     while !server.get("/metrics")?.contains("gyre_config_version 2\n") {
         std::thread::yield_now();

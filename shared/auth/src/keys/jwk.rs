@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use jsonwebtoken::Algorithm;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::material::Key;
 use crate::error::{FetchError, KeyIdTooLong};
+use crate::keys::Algorithm;
 
 /// Longest key id. Unit: bytes. Ids are hashes or names; longer ones only fill memory.
 pub(crate) const KEY_ID_BYTES_MAX: usize = 256;
@@ -33,8 +33,8 @@ pub(crate) struct Jwk {
 impl Jwk {
     /// Whether the key may have made a signature with this algorithm.
     pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
-        let name = format!("{algorithm:?}");
-        self.key.fits(algorithm) && self.algorithm.as_ref().is_none_or(|only| *only == name)
+        let only = self.algorithm.as_ref();
+        self.key.fits(algorithm) && only.is_none_or(|only| only == algorithm.name())
     }
 }
 
@@ -110,6 +110,7 @@ fn usable(fields: Fields) -> Option<(String, Jwk)> {
         ("RSA", _) => rsa(&fields)?,
         ("EC", Some("P-256")) => Key::P256(point(&fields, 32)?),
         ("EC", Some("P-384")) => Key::P384(point(&fields, 48)?),
+        ("EC", Some("P-521")) => Key::p521(&point(&fields, 66)?)?,
         ("OKP", Some("Ed25519")) => Key::Ed25519(of_length(fields.x.as_deref(), 32)?),
         _ => return None,
     };

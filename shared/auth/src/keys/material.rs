@@ -1,5 +1,7 @@
-use jsonwebtoken::Algorithm;
+use p521::ecdsa::signature::Verifier as _;
 use ring::{hmac, signature};
+
+use crate::keys::Algorithm;
 
 /// A key that confirms signatures. Each kind knows its own algorithms and is deaf to all others, so
 /// that a token's header can never choose how a key is used.
@@ -15,6 +17,8 @@ pub(crate) enum Key {
     P256(Vec<u8>),
     /// A point of the curve P-384, not compressed.
     P384(Vec<u8>),
+    /// A point of the curve P-521.
+    P521(Box<p521::ecdsa::VerifyingKey>),
     /// A key of Ed25519.
     Ed25519(Vec<u8>),
 }
@@ -32,6 +36,12 @@ impl Key {
         ))
     }
 
+    /// A point of the curve P-521, not compressed; `None` if it is not on the curve.
+    pub(crate) fn p521(point: &[u8]) -> Option<Self> {
+        let key = p521::ecdsa::VerifyingKey::from_sec1_bytes(point).ok()?;
+        Some(Self::P521(Box::new(key)))
+    }
+
     /// Whether the key can have made a signature with this algorithm.
     pub(crate) fn fits(&self, algorithm: Algorithm) -> bool {
         match self {
@@ -39,6 +49,7 @@ impl Key {
             Self::RsaDer(_) | Self::Rsa { .. } => rsa(algorithm).is_some(),
             Self::P256(_) => algorithm == Algorithm::ES256,
             Self::P384(_) => algorithm == Algorithm::ES384,
+            Self::P521(_) => algorithm == Algorithm::ES512,
             Self::Ed25519(_) => algorithm == Algorithm::EdDSA,
         }
     }
@@ -67,6 +78,8 @@ impl Key {
             }),
             Self::P256(point) => by(&signature::ECDSA_P256_SHA256_FIXED, point),
             Self::P384(point) => by(&signature::ECDSA_P384_SHA384_FIXED, point),
+            Self::P521(key) => p521::ecdsa::Signature::from_slice(made)
+                .is_ok_and(|made| key.verify(signed, &made).is_ok()),
             Self::Ed25519(key) => by(&signature::ED25519, key),
         }
     }

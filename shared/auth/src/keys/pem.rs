@@ -17,6 +17,8 @@ const RSA_DER_BYTES_MIN: usize = 264;
 const P256_POINT_BYTES: usize = 65;
 /// A point of P-384 that is not compressed. Unit: bytes.
 const P384_POINT_BYTES: usize = 97;
+/// A point of P-521 that is not compressed. Unit: bytes.
+const P521_POINT_BYTES: usize = 133;
 
 /// The RSA key of an option; `None` if the option is empty.
 ///
@@ -66,6 +68,9 @@ pub(super) fn ecdsa(
     match point.len() {
         P256_POINT_BYTES => Ok(Some(Key::P256(point))),
         P384_POINT_BYTES => Ok(Some(Key::P384(point))),
+        P521_POINT_BYTES => Key::p521(&point)
+            .map(Some)
+            .ok_or_else(|| problem(KeyProblem::NotEcdsa)),
         _ => Err(problem(KeyProblem::Curve)),
     }
 }

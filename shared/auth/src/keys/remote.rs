@@ -19,6 +19,7 @@ use parking_lot::Mutex;
 use super::jwk::{self, Keys, SET_BYTES_MAX};
 use super::material::Key;
 use crate::error::FetchError;
+use crate::keys::Algorithm;
 use crate::outside::FetchKeys;
 
 /// How long a set of a client's tokens is taken for fresh. Unit: seconds.
@@ -208,11 +209,7 @@ async fn attempt(fetcher: &dyn FetchKeys, url: &str) -> Result<Keys, FetchError>
 }
 
 /// The key with this id among others.
-pub(crate) fn key<'a>(
-    keys: &'a Keys,
-    id: &str,
-    algorithm: jsonwebtoken::Algorithm,
-) -> Option<&'a Key> {
+pub(crate) fn key<'a>(keys: &'a Keys, id: &str, algorithm: Algorithm) -> Option<&'a Key> {
     keys.get(id)
         .filter(|jwk| jwk.fits(algorithm))
         .map(|jwk| &jwk.key)

@@ -28,6 +28,7 @@ fn report(change: impl FnOnce(&mut Config)) -> Report {
 fn of_namespace(change: impl FnOnce(&mut Options)) -> Vec<String> {
     let top = "channel.namespaces[chat].";
     let problems = problems(|config| {
+        answer(config);
         let mut options = Options::default();
         change(&mut options);
         config.channel.namespaces.push(Namespace {
@@ -39,6 +40,22 @@ fn of_namespace(change: impl FnOnce(&mut Options)) -> Vec<String> {
         .iter()
         .map(|line| line.strip_prefix(top).unwrap_or(line).to_owned())
         .collect()
+}
+
+/// Every event has a backend.
+fn answer(config: &mut Config) {
+    let proxies = &mut config.channel.proxy;
+    for proxy in [
+        &mut proxies.subscribe,
+        &mut proxies.publish,
+        &mut proxies.sub_refresh,
+        &mut proxies.subscribe_stream,
+        &mut proxies.map_publish,
+        &mut proxies.map_remove,
+        &mut proxies.shared_poll_refresh,
+    ] {
+        "backend:10001".clone_into(&mut proxy.endpoint);
+    }
 }
 
 fn history(options: &mut Options) {

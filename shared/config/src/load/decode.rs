@@ -124,6 +124,11 @@ impl Visitor for Decoder<'_, '_, '_> {
                 value.shown()
             };
             report.rejected(&path, shown, &origin, leaf.expected(about.bounds));
+        } else if let Err(variable) =
+            leaf.expand(&|name| self.state.inputs.environment.text_variable(name))
+        {
+            let expected = format!("variable {variable} in the environment");
+            report.rejected(&path, "***".to_owned(), &origin, expected);
         } else if self.state.not_yet.is_inert(&pattern) && leaf.shown() != default {
             report.not_yet(&pattern, &path, &origin);
         }

@@ -12,6 +12,8 @@ const ALIAS: &str = "CENTRIFUGO_";
 #[derive(Debug, Default)]
 pub(super) struct Environment {
     variables: BTreeMap<String, Variable>,
+    /// Those that texts may name, by their whole names.
+    texts: BTreeMap<String, String>,
 }
 
 /// A variable under its full name.
@@ -35,7 +37,11 @@ impl Environment {
             else {
                 continue;
             };
-            if value.is_empty() || bare.starts_with("VAR_") || is_service_link(bare, &value) {
+            if bare.starts_with("VAR_") {
+                environment.texts.insert(name, value);
+                continue;
+            }
+            if value.is_empty() || is_service_link(bare, &value) {
                 continue;
             }
             let bare = bare.to_owned();
@@ -67,6 +73,11 @@ impl Environment {
     /// The variable of this name without prefix.
     pub(super) fn get(&self, bare: &str) -> Option<&Variable> {
         self.variables.get(bare)
+    }
+
+    /// The variable of this whole name that a text refers to.
+    pub(super) fn text_variable(&self, name: &str) -> Option<String> {
+        self.texts.get(name).cloned()
     }
 
     /// All variables, by their names without prefix.

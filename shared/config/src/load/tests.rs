@@ -391,18 +391,19 @@ fn known_options_without_effect_warn_once_each() {
     let json = r#"{
         "graphite": {"enabled": true},
         "admin": {"insecure": false, "handler_prefix": ""},
-        "proxies": [{"name": "a", "endpoint": "http://x"}, {"name": "b"}],
+        "consumers": [{"name": "a", "type": "kafka"}, {"name": "b"}],
         "push_notifications": {"fcm": {"anything": 1}},
-        "channel": {"namespaces": [
+        "channel": {"proxy": {"publish": {"endpoint": "http://x"}}, "namespaces": [
             {"name": "one", "subscription_type": "map", "map": {"mode": "persistent"}},
-            {"name": "two", "subscription_type": "stream", "publish_proxy_enabled": true},
-            {"name": "three", "publish_proxy_enabled": true}
+            {"name": "two", "subscription_type": "stream",
+             "map": {"remove_client_on_unsubscribe": true}},
+            {"name": "three", "map": {"remove_client_on_unsubscribe": true}}
         ]}
     }"#;
     let variables = [
         ("CENTRIFUGO_ADMIN_ENABLED", "true"),
         ("GYRE_SWAGGER_ENABLED", "false"),
-        ("GYRE_PROXIES_A_ENDPOINT", "http://y"),
+        ("GYRE_CONSUMERS_A_TYPE", "kafka"),
         ("GYRE_CONSUMERS_C_KAFKA_BROKERS", "x"),
     ];
     let loaded = read(json, &variables, &[("map_broker.type", "x")]).unwrap();
@@ -415,15 +416,15 @@ fn known_options_without_effect_warn_once_each() {
             "option channel.namespaces[one].map.mode in file test.json is not honoured yet",
             "option channel.namespaces[one].subscription_type in file test.json is not honoured \
              yet",
-            "option channel.namespaces[two].publish_proxy_enabled in file test.json and in 1 more \
-             places is not honoured yet",
+            "option channel.namespaces[two].map.remove_client_on_unsubscribe in file test.json and in \
+             1 more places is not honoured yet",
+            "option consumers[0].name in file test.json and in 1 more places is not honoured yet",
+            "option consumers[0].type in file test.json is not honoured yet",
             "option consumers[].kafka in variable GYRE_CONSUMERS_C_KAFKA_BROKERS is not honoured \
              yet",
+            "option consumers[].type in variable GYRE_CONSUMERS_A_TYPE is not honoured yet",
             "option graphite.enabled in file test.json is not honoured yet",
             "option map_broker.type in flag --map_broker.type is not honoured yet",
-            "option proxies[0].endpoint in file test.json is not honoured yet",
-            "option proxies[0].name in file test.json and in 1 more places is not honoured yet",
-            "option proxies[].endpoint in variable GYRE_PROXIES_A_ENDPOINT is not honoured yet",
             "option push_notifications in file test.json is not honoured yet",
         ]
     );
@@ -467,7 +468,7 @@ fn all_problems_come_at_once_and_without_secrets() {
         "client": {"token": "letmein", "ping_interval": 25, "allowed_origins": 7},
         "http_api": {"key": ["letmein"]},
         "websocket": {"compression_level": 12},
-        "engine": {"type": "redis"}
+        "engine": {"type": "nats"}
     }"#;
     let variables = [("CENTRIFUGO_CLIENT_INSECURE", "yes")];
     let lines = problems(read(json, &variables, &[("log.level", "loud")]));
@@ -479,7 +480,7 @@ fn all_problems_come_at_once_and_without_secrets() {
              to 65535",
             "log.level is \"loud\" in flag --log.level, expected \"none\" or \"trace\" or \"debug\" \
              or \"info\" or \"warn\" or \"error\" or \"fatal\"",
-            "engine.type is \"redis\" in file test.json, expected \"memory\"",
+            "engine.type is \"nats\" in file test.json, expected \"memory\" or \"redis\"",
             "client.allowed_origins is 7 in file test.json, expected a list of texts, or one text \
              with spaces between",
             "client.token is a text in file test.json, expected an object",

@@ -110,6 +110,7 @@ fn of_shape(shape: &Shape) -> Map<String, Value> {
             json!({ "anyOf": [of_shape(of), digits] })
         }
         Shape::List(of) => json!({ "type": ["array", "string"], "items": of_shape(of) }),
+        Shape::Pairs => json!({ "type": ["object", "array", "string"] }),
         Shape::Objects => json!({ "type": "array" }),
     };
     match schema {

@@ -1,5 +1,7 @@
 //! `channel`: channels, their namespaces and what is allowed in them.
 
+use super::access::StorageType;
+use super::proxy::ChannelProxies;
 use crate::tree::{Item, options};
 use crate::values::{Limit, Millis, keyword, leaf};
 
@@ -21,10 +23,31 @@ options! {
         user_boundary: String = "#".to_owned();
         /// What stands between two users in a channel's name.
         user_separator: String = ",".to_owned();
+        /// Asks the application backend about channels.
+        proxy: ChannelProxies;
+        /// Tells the application backend which channels are in use.
+        state: StateEvents;
         /// Rules for channels without a namespace.
         without_namespace: Options;
         /// Rules for channels of a namespace.
         namespaces: Vec<Namespace>;
+    }
+}
+
+options! {
+    /// Tells the application backend when a channel gets its first subscriber and loses its last, where
+    /// the namespace wants it.
+    pub struct StateEvents {
+        /// Where it is kept what is still to be told. `database`: of one gateway only.
+        storage_type: StorageType = StorageType::Embedded;
+        /// How long a channel has nobody before that is told; who comes back meanwhile was never
+        /// away. Unit: duration.
+        vacated_event_delay: Millis = Millis::from_secs(5);
+        /// Events in one call. Unit: events. Range: 1 to 10000.
+        batch_size: u32 = 100, 1 to 10000;
+        /// Events that are kept while the backend does not take them; beyond, only the newest state of
+        /// each channel is remembered. Unit: events.
+        queue_size: usize = 100_000;
     }
 }
 
@@ -124,6 +147,16 @@ options! {
         subscribe_stream_proxy_name: String = "default".to_owned();
         /// Sends publications of the client to the stream.
         subscribe_stream_proxy_bidirectional: bool;
+        /// Asks the application backend to fill the channel when a subscriber that recovers in mode
+        /// `cache` finds nothing in it.
+        cache_empty_proxy_enabled: bool;
+        /// Which of `proxies` is asked to fill it; `default` is `channel.proxy.cache_empty`.
+        cache_empty_proxy_name: String = "default".to_owned();
+        /// Tells the application backend when the channel gets its first subscriber, and when it has
+        /// lost its last.
+        state_proxy_enabled: bool;
+        /// Which of `proxies` is told; `default` is `channel.proxy.state`.
+        state_proxy_name: String = "default".to_owned();
         /// What a subscription to these channels is.
         subscription_type: SubscriptionType = SubscriptionType::Stream;
         /// Options of map channels.

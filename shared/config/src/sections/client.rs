@@ -1,5 +1,6 @@
 //! `client`: connections of clients, their limits and their tokens.
 
+use super::proxy::ClientProxies;
 use super::tls::Tls;
 use crate::tree::{Item, options};
 use crate::values::{ByteSize, Limit, Millis, Secret};
@@ -7,6 +8,8 @@ use crate::values::{ByteSize, Limit, Millis, Secret};
 options! {
     /// What holds for every connection of a client.
     pub struct Client {
+        /// Asks the application backend about connections.
+        proxy: ClientProxies;
         /// Origins that browsers may connect from, such as `https://app.example.com`; `*` stands for
         /// any part. Requests without an `Origin` header pass; if the list is empty, all with one
         /// are refused.
@@ -82,7 +85,7 @@ options! {
         /// Public key of RS256, RS384, RS512, PS256, PS384 and PS512 tokens, of 2048 bits or more:
         /// PEM as text, as base64 of the text, or the path of a file with it.
         rsa_public_key: String;
-        /// Public key of ES256 (curve P-256) or ES384 (curve P-384) tokens: PEM as text, as base64 of
+        /// Public key of ES256 (curve P-256), ES384 (P-384) or ES512 (P-521) tokens: PEM as text, as base64 of
         /// the text, or the path of a file with it.
         ecdsa_public_key: String;
         /// URL of a JSON web key set. If given, other keys are ignored. `{{name}}` in it stands for

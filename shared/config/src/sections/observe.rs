@@ -29,6 +29,8 @@ options! {
         enabled: bool;
         /// Traces calls of the server API.
         api: bool;
+        /// Traces calls of the application backend.
+        proxy: bool;
     }
 }
 

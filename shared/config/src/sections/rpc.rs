@@ -1,10 +1,13 @@
 //! `rpc`: calls from clients to the application backend.
 
+use super::proxy::Proxy;
 use crate::tree::{Item, options};
 
 options! {
     /// Calls from clients.
     pub struct Rpc {
+        /// The application backend that is called, where a namespace names none of `proxies`.
+        proxy: Proxy;
         /// Rules for methods without a namespace.
         without_namespace: RpcOptions;
         /// Rules for methods of a namespace.

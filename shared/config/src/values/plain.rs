@@ -10,6 +10,14 @@ pub(crate) trait Scalar: Sized {
     ///
     /// [`Rejected`] if the value is not of this type or outside of `bounds`.
     fn read(given: &Value, bounds: Option<(i64, i64)>) -> Result<Option<Self>, Rejected>;
+    /// Replaces what the value takes from the environment.
+    ///
+    /// # Errors
+    ///
+    /// The variable that is not there.
+    fn expand(&mut self, _variable: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
+        Ok(())
+    }
     /// What may be written, as it follows «expected».
     fn expected(bounds: Option<(i64, i64)>) -> String;
     /// The name of the type, for tables.
@@ -30,6 +38,10 @@ impl<T: Scalar> Leaf for T {
             *self = value;
         }
         Ok(())
+    }
+
+    fn expand(&mut self, variable: &dyn Fn(&str) -> Option<String>) -> Result<(), String> {
+        Scalar::expand(self, variable)
     }
 
     fn expected(&self, bounds: Option<(i64, i64)>) -> String {

@@ -23,6 +23,8 @@ pub enum Shape {
     Optional(Box<Self>),
     /// A list of that, or one text with spaces between.
     List(Box<Self>),
+    /// An object of texts, a list of objects with `key` and `value`, or the JSON of either.
+    Pairs,
     /// A list of objects whose options are listed by themselves.
     Objects,
 }

@@ -23,12 +23,12 @@ fn printed<M: Message>(message: &M) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// Messages with their fields as the `.proto` has them.
-fn described() -> BTreeMap<String, Vec<String>> {
+/// Messages of a package with their fields as the `.proto` has them.
+fn described(package: &str) -> BTreeMap<String, Vec<String>> {
     let set = prost_types::FileDescriptorSet::decode(gyre_proto::DESCRIPTORS).unwrap();
     set.file
         .into_iter()
-        .filter(|file| file.package() == "centrifugal.centrifugo.api")
+        .filter(|file| file.package() == package)
         .flat_map(|file| file.message_type)
         .map(|message| {
             let fields = message.field.iter().map(|field| field.name().to_owned());
@@ -37,9 +37,28 @@ fn described() -> BTreeMap<String, Vec<String>> {
         .collect()
 }
 
+/// Compares tables with the `.proto`, and tells how many messages there are.
+fn compare(package: &str, rows: &[&[(&str, &[&str])]]) -> usize {
+    let tables: BTreeMap<String, Vec<String>> = rows
+        .iter()
+        .copied()
+        .flatten()
+        .map(|(name, fields)| {
+            let fields = fields.iter().map(|field| (*field).to_owned());
+            (name.to_ascii_lowercase(), fields.collect())
+        })
+        .collect();
+    let described = described(package);
+    for (name, fields) in &described {
+        assert_eq!(tables.get(name), Some(fields), "{name}");
+    }
+    assert_eq!(tables.len(), described.len());
+    described.len()
+}
+
 #[test]
 fn every_message_and_every_field_has_its_row() {
-    let rows = [
+    let api = [
         super::batch::ROWS,
         super::channels::ROWS,
         super::common::ROWS,
@@ -50,27 +69,17 @@ fn every_message_and_every_field_has_its_row() {
         super::push::ROWS,
         super::users::ROWS,
     ];
-    let tables: BTreeMap<String, Vec<String>> = rows
-        .into_iter()
-        .flatten()
-        .map(|(name, fields)| {
-            let fields = fields.iter().map(|field| (*field).to_owned());
-            (name.to_ascii_lowercase(), fields.collect())
-        })
-        .collect();
-    let described = described();
-    assert_eq!(described.len(), 163);
-    for (name, fields) in &described {
-        assert_eq!(tables.get(name), Some(fields), "{name}");
-    }
-    assert_eq!(tables.len(), described.len());
+    assert_eq!(compare("centrifugal.centrifugo.api", &api), 163);
+    let proxy = [super::events::ROWS];
+    assert_eq!(compare("centrifugal.centrifugo.proxy", &proxy), 46);
 }
 
 #[test]
 fn no_name_is_longer_than_a_key_may_be() {
-    let longest = described()
-        .into_values()
-        .flatten()
+    let longest = ["centrifugal.centrifugo.api", "centrifugal.centrifugo.proxy"]
+        .into_iter()
+        .flat_map(described)
+        .flat_map(|(_, fields)| fields)
         .map(|name| name.len())
         .max();
     assert!(longest.unwrap() <= crate::key::Key::LEN_MAX);

@@ -2,18 +2,46 @@ use gyre_config::{Channel, Client, Limit, Millis, Rpc};
 
 use super::*;
 use crate::Policy;
+use crate::capabilities::Rights;
 
 const DENIED: Error = Error::PERMISSION_DENIED;
 const USER: Caller<'_> = Caller {
     user: "42",
     is_subscribed: false,
     insecure: false,
+    rights: Rights::NONE,
 };
 const ANONYMOUS: Caller<'_> = Caller { user: "", ..USER };
 const INSECURE: Caller<'_> = Caller {
     insecure: true,
     ..ANONYMOUS
 };
+
+#[test]
+fn a_capability_to_subscribe_comes_after_the_backend() {
+    let allowed = Caller {
+        rights: Rights::named(["sub"]),
+        ..USER
+    };
+    let by_capability = Ok(Admission::Allowed(Source::ConnectionCapability));
+    let by_backend = Ok(Admission::AskBackend(ProxyKind::Subscribe));
+    with(
+        |_| {},
+        "news",
+        |rules| {
+            assert_eq!(rules.may_subscribe(&USER), Err(DENIED));
+            assert_eq!(rules.may_subscribe(&allowed), by_capability);
+        },
+    );
+    let proxied = |options: &mut Options| options.subscribe_proxy_enabled = true;
+    with(proxied, "news", |rules| {
+        assert_eq!(rules.may_subscribe(&allowed), by_backend);
+    });
+    let limited = |options: &mut Options| options.allow_user_limited_channels = true;
+    with(limited, "news#17", |rules| {
+        assert_eq!(rules.may_subscribe(&allowed), Err(DENIED));
+    });
+}
 
 #[test]
 fn names_are_ascii_or_match() {

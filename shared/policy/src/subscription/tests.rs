@@ -1,9 +1,11 @@
 use super::*;
+use crate::capabilities::Rights;
 
 const USER: Caller<'_> = Caller {
     user: "42",
     is_subscribed: false,
     insecure: false,
+    rights: Rights::NONE,
 };
 const ANONYMOUS: Caller<'_> = Caller { user: "", ..USER };
 const INSECURE: Caller<'_> = Caller {

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gyre_types::ClientId;
 
 use super::wire::{self, Tag};
 use super::{DecodeError, Key, Message, Sink, ZigZag};
@@ -344,4 +345,31 @@ impl<M: Message> Field for BTreeMap<String, M> {
             Ok(())
         })
     }
+}
+
+/// The same where messages are shared with others.
+impl<M: Message> Field for BTreeMap<ClientId, Arc<M>> {
+    fn put<S: Sink>(&self, key: Key, sink: &mut S) {
+        if S::wants(key, self.is_empty()) {
+            sink.message_map(key, self);
+        }
+    }
+
+    fn merge(&mut self, tag: Tag, reader: &mut wire::Reader<'_>) -> Result<(), DecodeError> {
+        let mut entry = BTreeMap::<String, M>::new();
+        Field::merge(&mut entry, tag, reader)?;
+        self.extend(entry.into_iter().map(shared));
+        Ok(())
+    }
+
+    fn read(&mut self, reader: &mut json::Reader<'_>) -> Result<(), DecodeError> {
+        let mut entries = BTreeMap::<String, M>::new();
+        entries.read(reader)?;
+        *self = entries.into_iter().map(shared).collect();
+        Ok(())
+    }
+}
+
+fn shared<M>((name, message): (String, M)) -> (ClientId, Arc<M>) {
+    (ClientId::new(&name), Arc::new(message))
 }

@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use gyre_types::ClientId;
 use proptest::collection::vec;
 use proptest::prelude::{any, prop_assert, prop_assert_eq, proptest};
 
@@ -134,6 +135,15 @@ impl<T: Sample> Sample for BTreeMap<String, T> {
         let len = source.byte() % 4;
         (0..len)
             .map(|_| ("k".to_owned() + &String::sample(source), T::sample(source)))
+            .collect()
+    }
+}
+
+impl<T: Sample> Sample for BTreeMap<ClientId, Arc<T>> {
+    fn sample(source: &mut Source<'_>) -> Self {
+        BTreeMap::<String, T>::sample(source)
+            .into_iter()
+            .map(|(name, value)| (ClientId::new(&name), Arc::new(value)))
             .collect()
     }
 }

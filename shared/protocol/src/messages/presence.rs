@@ -1,4 +1,7 @@
 use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use gyre_types::ClientId;
 
 use super::ClientInfo;
 
@@ -14,7 +17,7 @@ message! {
     /// Answer to [`PresenceRequest`].
     pub struct PresenceResult {
         /// Who is there, by client id.
-        1 presence: BTreeMap<String, ClientInfo> = always,
+        1 presence: BTreeMap<ClientId, Arc<ClientInfo>> = always,
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use gyre_policy::{Override, Source};
+use gyre_policy::Source;
 use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::{
     ClientInfo, ConnectPush, ConnectRequest, ConnectResult, SubscribeRequest, SubscribeResult,
@@ -11,13 +11,14 @@ use gyre_protocol::messages::{
 use gyre_protocol::{Envelope, PushBody, ReplyBody};
 use gyre_types::{ChannelName, Now, UnixSeconds, limits};
 
-use crate::commands::{entered, subscribe};
+use crate::commands::subscribe;
 use crate::control;
-use crate::effect::{Effect, GrantedSubscription, Grants, RefreshBy, Refusal, Register};
+use crate::effect::{Effect, GrantedSubscription, Grants, RefreshBy, Refusal, Register, Terms};
 use crate::observe::Method;
-use crate::opening::Asked;
-use crate::phase::{Connecting, Phase};
+use crate::session::phase::{Connecting, Phase};
 use crate::session::{Pending, Session};
+use crate::subscription::entered;
+use crate::subscription::opening::Asked;
 
 pub(crate) fn handle(session: &mut Session, asked: Asked, request: Box<ConnectRequest>, now: Now) {
     let Phase::Waiting { stale_at } = session.phase else {
@@ -57,6 +58,7 @@ pub(crate) fn authenticated(
         return refuse(session, Refusal::Disconnect(Disconnect::CHANNEL_LIMIT), now);
     }
     take_identity(session, &grants);
+    session.identity.capabilities = grants.capabilities;
     session.introduce(&request, now);
     let Some(connecting) = session.connecting() else {
         return;
@@ -173,10 +175,7 @@ fn plain(channel: String, source: Source) -> GrantedSubscription {
     GrantedSubscription {
         channel,
         source,
-        info: bytes::Bytes::new(),
-        data: bytes::Bytes::new(),
-        expire_at: None,
-        overrides: Override::default(),
+        terms: Terms::default(),
     }
 }
 
@@ -305,13 +304,18 @@ pub(crate) fn capped(expire_at: UnixSeconds, now: Now) -> UnixSeconds {
     UnixSeconds(expire_at.0.min(latest))
 }
 
-/// Arms or stops the timer that closes an expired connection.
+/// Arms or stops the timer that prolongs or closes an expired connection.
 pub(crate) fn set_expiry(session: &mut Session, expire_at: Option<UnixSeconds>, now: Now) {
     session.identity.expire_at = expire_at;
+    // Who has to act at the end is given time for it; the server is not.
+    let grace = match session.identity.refresh_by {
+        RefreshBy::Client => session.settings.timing.expired_close_delay,
+        RefreshBy::Server => std::time::Duration::ZERO,
+    };
     session.expire_due = expire_at.map(|expire_at| {
         let left_ms = expire_at.0.saturating_mul(1000).saturating_sub(now.unix.0);
         let left = std::time::Duration::from_millis(u64::try_from(left_ms).unwrap_or(0));
-        now.uptime + left + session.settings.timing.expired_close_delay
+        now.uptime + left + grace
     });
 }
 

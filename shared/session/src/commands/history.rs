@@ -5,11 +5,11 @@ use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::{HistoryRequest, HistoryResult};
 use gyre_types::{ChannelName, Now};
 
-use crate::commands::entered::for_client;
 use crate::effect::{Effect, Failure, HistoryPart, HistoryRead};
 use crate::observe::Method;
-use crate::opening::Asked;
 use crate::session::{Pending, Session};
+use crate::subscription::entered::for_client;
+use crate::subscription::opening::Asked;
 
 pub(crate) fn handle(session: &mut Session, asked: Asked, request: HistoryRequest, now: Now) {
     let Ok(channel) = ChannelName::new(&request.channel) else {

@@ -1,16 +1,17 @@
 //! Presence and presence stats.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use gyre_protocol::ReplyBody;
 use gyre_protocol::codes::{Disconnect, Error};
 use gyre_protocol::messages::{ClientInfo, PresenceResult, PresenceStatsResult};
-use gyre_types::{ChannelName, Now};
+use gyre_types::{ChannelName, ClientId, Now};
 
 use crate::effect::{Effect, Failure, Stats};
 use crate::observe::Method;
-use crate::opening::Asked;
 use crate::session::{Pending, Session};
+use crate::subscription::opening::Asked;
 
 pub(crate) fn handle_members(session: &mut Session, asked: Asked, channel: &str, now: Now) {
     let Ok(name) = ChannelName::new(channel) else {
@@ -35,17 +36,11 @@ pub(crate) fn handle_stats(session: &mut Session, asked: Asked, channel: &str, n
 pub(crate) fn members_done(
     session: &mut Session,
     asked: Asked,
-    outcome: Result<Vec<Arc<ClientInfo>>, Failure>,
+    outcome: Result<BTreeMap<ClientId, Arc<ClientInfo>>, Failure>,
     now: Now,
 ) {
     let answer = outcome
-        .map(|members| {
-            let presence = members
-                .into_iter()
-                .map(|info| (info.client.to_string(), ClientInfo::clone(&info)))
-                .collect();
-            ReplyBody::Presence(PresenceResult { presence })
-        })
+        .map(|presence| ReplyBody::Presence(PresenceResult { presence }))
         .map_err(Failure::error);
     session.answer(asked, Method::Presence, answer, now);
 }

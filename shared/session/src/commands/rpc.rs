@@ -6,21 +6,23 @@ use gyre_protocol::ReplyBody;
 use gyre_protocol::messages::{RpcRequest, RpcResult};
 use gyre_types::Now;
 
-use crate::effect::{Effect, Refusal};
+use crate::effect::{Effect, Question, Refusal};
 use crate::observe::Method;
-use crate::opening::Asked;
 use crate::session::{Pending, Session};
+use crate::subscription::opening::Asked;
 
 /// Method by which a client says that its user is active; answered without the backend.
 pub const UPDATE_USER_STATUS: &str = "update_user_status";
 
 pub(crate) fn handle(session: &mut Session, asked: Asked, request: Box<RpcRequest>, now: Now) {
     if session.settings.user_status && request.method == UPDATE_USER_STATUS {
-        return session.issue(Effect::Rpc(request), Pending::Rpc(asked));
+        return session.issue(Effect::Ask(Question::Rpc(request)), Pending::Rpc(asked));
     }
     match session.settings.policy.route_rpc(&request.method) {
         Ok(RpcRoute::Ping) => done(session, asked, Ok(Bytes::new()), now),
-        Ok(RpcRoute::Backend) => session.issue(Effect::Rpc(request), Pending::Rpc(asked)),
+        Ok(RpcRoute::Backend(_)) => {
+            session.issue(Effect::Ask(Question::Rpc(request)), Pending::Rpc(asked));
+        }
         Err(error) => session.answer(asked, Method::Rpc, Err(error), now),
     }
 }

@@ -5,10 +5,10 @@ use gyre_protocol::codes::Disconnect;
 use gyre_protocol::messages::{UnsubscribeRequest, UnsubscribeResult};
 use gyre_types::Now;
 
-use crate::ending::End;
 use crate::observe::Method;
-use crate::opening::Asked;
 use crate::session::Session;
+use crate::subscription::ending::End;
+use crate::subscription::opening::Asked;
 
 pub(crate) fn handle(session: &mut Session, asked: Asked, request: &UnsubscribeRequest, now: Now) {
     if request.channel.is_empty() {

@@ -8,8 +8,10 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod backend;
 mod commands;
 mod describe;
+mod gaps;
 mod life;
 mod model;
 mod review;

@@ -6,16 +6,21 @@ use std::collections::BTreeMap;
 
 use gyre_config::{Config, Millis};
 use gyre_policy::Override;
-use gyre_protocol::codes::{Disconnect, Unsubscribe};
-use gyre_session::{Control, ControlSubscribe};
+use gyre_protocol::codes::{Disconnect, Error, Unsubscribe};
+use gyre_session::{Control, ControlSubscribe, Refusal, Terms};
 use gyre_types::ChannelName;
 use proptest::prelude::*;
 use serde_json::Value;
 
 use crate::support::{World, config};
 
-/// The second one tells who comes and goes.
-const CHANNELS: [&str; 2] = ["rec:a", "recjl:b"];
+/// The second one tells who comes and goes, the backend is asked about the others, and the publications
+/// of the last come by a stream.
+const CHANNELS: [&str; 4] = ["rec:a", "recjl:b", "askrec:c", "feed:d"];
+/// Those that the server API gives.
+const GIVEN: usize = 2;
+/// Those with a history.
+const KEPT: usize = 3;
 const CLIENTS: usize = 3;
 
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +38,10 @@ enum Op {
     Reset(usize),
     Step(usize),
     Deliver(usize),
+    /// The backend changes its mind about a client.
+    Decide(usize),
+    /// One of a client's streams ends.
+    EndStream(usize),
     /// The connection breaks, and the SDK comes back with what it knows.
     Cut(usize),
 }
@@ -65,16 +74,19 @@ enum Asked {
 
 fn op() -> impl Strategy<Value = Op> {
     let (client, channel) = (0..CLIENTS, 0..CHANNELS.len());
+    let (given, kept) = (0..GIVEN, 0..KEPT);
     prop_oneof![
         4 => (client.clone(), channel.clone()).prop_map(|(c, ch)| Op::Subscribe(c, ch)),
         2 => (client.clone(), channel.clone()).prop_map(|(c, ch)| Op::Unsubscribe(c, ch)),
-        2 => (client.clone(), channel.clone()).prop_map(|(c, ch)| Op::Give(c, ch)),
-        1 => (client.clone(), channel.clone()).prop_map(|(c, ch)| Op::Take(c, ch)),
-        6 => channel.clone().prop_map(Op::Publish),
-        1 => channel.clone().prop_map(Op::Lose),
-        1 => channel.prop_map(Op::Reset),
+        2 => (client.clone(), given).prop_map(|(c, ch)| Op::Give(c, ch)),
+        1 => (client.clone(), channel).prop_map(|(c, ch)| Op::Take(c, ch)),
+        6 => kept.clone().prop_map(Op::Publish),
+        1 => kept.clone().prop_map(Op::Lose),
+        1 => kept.prop_map(Op::Reset),
         10 => client.clone().prop_map(Op::Step),
         6 => client.clone().prop_map(Op::Deliver),
+        1 => client.clone().prop_map(Op::Decide),
+        1 => client.clone().prop_map(Op::EndStream),
         2 => client.prop_map(Op::Cut),
     ]
 }
@@ -139,6 +151,21 @@ impl Model {
             Op::Reset(channel) => self.world.reset(CHANNELS[channel]),
             Op::Step(sdk) => drop(self.world.step(self.sdks[sdk].connection)),
             Op::Deliver(sdk) => drop(self.world.deliver(self.sdks[sdk].connection)),
+            Op::Decide(sdk) => {
+                let backend = &mut self.world.clients[self.sdks[sdk].connection].backend;
+                let denied = Err(Refusal::Error(Error::PERMISSION_DENIED));
+                backend.subscribe = match backend.subscribe {
+                    Ok(_) => denied,
+                    Err(_) => Ok(Terms::default()),
+                };
+            }
+            Op::EndStream(sdk) => {
+                let connection = self.sdks[sdk].connection;
+                let streams = &self.world.clients[connection].backend.streams;
+                if let Some(id) = streams.first().copied() {
+                    self.world.stream_end(connection, id, Unsubscribe::SERVER);
+                }
+            }
             Op::Cut(sdk) => {
                 let connection = self.sdks[sdk].connection;
                 self.world
@@ -170,7 +197,7 @@ impl Model {
         for sdk in &self.sdks {
             prop_assert!(sdk.asked.is_empty(), "no answer: {:?}", sdk.asked);
             for (channel, known) in &sdk.known {
-                if known.live {
+                if known.live && channel != CHANNELS[KEPT] {
                     prop_assert_eq!(&known.epoch, &self.world.epoch_of(channel));
                     prop_assert_eq!(known.offset, self.world.top(channel), "{}", channel);
                 }
@@ -179,6 +206,10 @@ impl Model {
         for channel in CHANNELS {
             let live = self.sdks.iter().filter(|sdk| sdk.is_live(channel));
             prop_assert_eq!(self.world.subscribers(channel), live.count());
+        }
+        for sdk in &self.sdks {
+            let streams = &self.world.clients[sdk.connection].backend.streams;
+            prop_assert_eq!(streams.len(), usize::from(sdk.is_live(CHANNELS[KEPT])));
         }
         self.check_comings()?;
         for (connection, asked) in &self.controls {
@@ -301,7 +332,11 @@ impl Sdk {
             }
             Asked::Subscribe => match message.get("subscribe") {
                 Some(result) => self.known.entry(channel).or_default().subscribed(result)?,
-                None => prop_assert_eq!(&message["error"]["code"], 105, "{}", message),
+                // It has it already, or the backend does not want it to.
+                None => {
+                    let code = message["error"]["code"].as_u64();
+                    prop_assert!(matches!(code, Some(105 | 103)), "{message}");
+                }
             },
         }
         Ok(())

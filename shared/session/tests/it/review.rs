@@ -10,7 +10,7 @@ use gyre_protocol::codes::{Disconnect, Unsubscribe};
 use gyre_protocol::{Format, delta};
 use gyre_session::{
     Control, ControlRefresh, ControlSubscribe, Failure, GrantedSubscription, SubscriptionGrant,
-    TokenRefusal, Transport,
+    Terms, TokenRefusal, Transport,
 };
 use gyre_types::{ChannelName, UnixSeconds};
 use serde_json::Value;
@@ -180,7 +180,7 @@ fn a_token_that_comes_too_late_watches_nothing() {
     let client = world.connect_with(&config);
     let grant = SubscriptionGrant {
         channel: "plain".to_owned(),
-        expire_at: Some(UnixSeconds(60)),
+        terms: expiring(60),
         ..SubscriptionGrant::default()
     };
     world.clients[client]
@@ -252,7 +252,7 @@ fn a_subscription_that_expires_this_second_has_expired() {
         let client = world.connect();
         let grant = SubscriptionGrant {
             channel: "plain".to_owned(),
-            expire_at: Some(UnixSeconds(100 + in_seconds)),
+            terms: expiring(100 + in_seconds),
             ..SubscriptionGrant::default()
         };
         world.clients[client]
@@ -400,10 +400,7 @@ fn connecting(world: &mut World, channels: &[&str]) -> usize {
         .map(|channel| GrantedSubscription {
             channel: (*channel).to_owned(),
             source: Source::ConnectionToken,
-            info: Bytes::new(),
-            data: Bytes::new(),
-            expire_at: None,
-            overrides: Override::default(),
+            terms: Terms::default(),
         })
         .collect();
     world.command(client, r#"{"id":1,"connect":{}}"#);
@@ -437,4 +434,11 @@ fn unsubscribed(sent: &[Value]) -> Vec<&str> {
         .filter(|message| message["push"].get("unsubscribe").is_some())
         .filter_map(|message| message["push"]["channel"].as_str())
         .collect()
+}
+
+fn expiring(at: i64) -> Terms {
+    Terms {
+        expire_at: Some(UnixSeconds(at)),
+        ..Terms::default()
+    }
 }

@@ -8,14 +8,15 @@ use bytes::Bytes;
 use gyre_config::channel::{DeltaType, Namespace};
 use gyre_config::{Config, Limit, Millis};
 use gyre_policy::Policy;
-use gyre_protocol::codes::Disconnect;
+use gyre_protocol::codes::{Disconnect, Unsubscribe};
 use gyre_protocol::frame::Commands;
-use gyre_protocol::messages::Publication;
+use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_protocol::prepared::Prepared;
 use gyre_protocol::{Envelope, Format};
 use gyre_session::{
-    Completion, ConnectionGrant, Effect, Failure, Grants, HistoryPart, Read, Session, Settings,
-    Stats, Subscribe, Subscribed, SubscriptionGrant, TokenRefusal, Transport,
+    Completion, ConnectionGrant, Effect, Failure, Grants, HistoryPart, Publish, Question, Read,
+    Refreshed, RefreshedSubscription, Refusal, Session, Settings, Stats, Subscribe, Subscribed,
+    SubscriptionGrant, Terms, TokenRefusal, Transport, Unrefreshed,
 };
 use gyre_types::{
     ChannelName, ClientId, Epoch, HubSlot, Now, Position, SubscriptionId, Ticket, UnixSeconds,
@@ -50,7 +51,7 @@ pub(crate) fn config() -> Config {
 
 type Edit = fn(&mut gyre_config::channel::Options);
 
-fn namespaces() -> [(&'static str, Edit); 7] {
+fn namespaces() -> [(&'static str, Edit); 9] {
     [
         ("hist", |options| {
             options.history_size = 100;
@@ -86,6 +87,15 @@ fn namespaces() -> [(&'static str, Edit); 7] {
             options.allow_tags_filter = true;
         }),
         ("pres", |options| options.presence = true),
+        ("askrec", |options| {
+            options.subscribe_proxy_enabled = true;
+            options.history_size = 100;
+            options.history_ttl = Millis::from_secs(300);
+            options.force_recovery = true;
+        }),
+        ("feed", |options| {
+            options.subscribe_stream_proxy_enabled = true;
+        }),
     ]
 }
 
@@ -118,7 +128,40 @@ pub(crate) struct Client {
     pub(crate) tokens: BTreeMap<String, Result<SubscriptionGrant, TokenRefusal>>,
     pub(crate) grants: Grants,
     pub(crate) controlled: Vec<u32>,
+    pub(crate) backend: Backend,
+    /// Nothing that is pending moves on.
+    pub(crate) is_stuck: bool,
     waiting: Option<Commands>,
+}
+
+/// What the backend says of a client, and what it was asked.
+#[derive(Debug)]
+pub(crate) struct Backend {
+    pub(crate) subscribe: Result<Terms, Refusal>,
+    /// How a publication is changed, or why it is refused.
+    pub(crate) publish: Result<fn(&mut Publish), Refusal>,
+    pub(crate) refresh: Result<Refreshed, Unrefreshed>,
+    pub(crate) sub_refresh: Result<RefreshedSubscription, Unrefreshed>,
+    /// Names of the questions, in order.
+    pub(crate) asked: Vec<String>,
+    /// Streams that were opened and not closed.
+    pub(crate) streams: Vec<SubscriptionId>,
+    /// What presence was told of the client, in order.
+    pub(crate) shown: Vec<Arc<ClientInfo>>,
+}
+
+impl Default for Backend {
+    fn default() -> Self {
+        Self {
+            subscribe: Ok(Terms::default()),
+            publish: Ok(|_publish| {}),
+            refresh: Err(Unrefreshed::Unanswered),
+            sub_refresh: Err(Unrefreshed::Unanswered),
+            asked: Vec::new(),
+            streams: Vec::new(),
+            shown: Vec::new(),
+        }
+    }
 }
 
 /// An effect that takes more than one step.
@@ -164,6 +207,8 @@ impl World {
                 ..Grants::default()
             },
             controlled: Vec::new(),
+            backend: Backend::default(),
+            is_stuck: false,
             waiting: None,
         });
         index
@@ -232,6 +277,15 @@ impl World {
         stream.publications.clear();
     }
 
+    /// Tells the channel where its stream's top is, as after a loss on the way.
+    pub(crate) fn tell_top(&mut self, channel: &str) {
+        let top = Position {
+            offset: self.top(channel),
+            epoch: epoch(self.streams.get(channel).map_or(0, |stream| stream.epoch)),
+        };
+        self.fan_out(channel, Prepared::top(&name(channel), top));
+    }
+
     pub(crate) fn top(&self, channel: &str) -> u64 {
         self.streams
             .get(channel)
@@ -259,6 +313,9 @@ impl World {
 
     /// Takes one pending effect of a client one step further.
     pub(crate) fn step(&mut self, client: usize) -> bool {
+        if self.clients[client].is_stuck {
+            return false;
+        }
         let Some((ticket, work)) = self.clients[client].pending.pop_front() else {
             return false;
         };
@@ -344,6 +401,25 @@ impl World {
         self.outputs(client);
     }
 
+    pub(crate) fn stream_end(
+        &mut self,
+        client: usize,
+        id: SubscriptionId,
+        unsubscribe: Unsubscribe,
+    ) {
+        self.clients[client]
+            .session
+            .handle_stream_end(id, unsubscribe);
+        self.outputs(client);
+    }
+
+    /// What was published with history, in order.
+    pub(crate) fn data(&self, channel: &str) -> Vec<String> {
+        let publications = &self.streams[channel].publications;
+        let text = |one: &Arc<Publication>| String::from_utf8_lossy(&one.data).into_owned();
+        publications.iter().map(text).collect()
+    }
+
     /// What a client has sent since the last call.
     pub(crate) fn sent(&mut self, client: usize) -> Vec<Value> {
         std::mem::take(&mut self.clients[client].sent)
@@ -403,6 +479,13 @@ impl World {
                 return;
             }
             Effect::DisconnectOthers { .. } => return,
+            Effect::CloseStream(id) => {
+                self.clients[client]
+                    .backend
+                    .streams
+                    .retain(|other| *other != id);
+                return;
+            }
             Effect::Subscribe(subscribe) => {
                 let channel = subscribe.channel.to_string();
                 self.hub
@@ -489,6 +572,7 @@ impl World {
                 self.fan_out(channel.as_str(), prepared);
                 Completion::Done(Ok(()))
             }
+            Effect::PublishOnTerms(publish, _) => self.run(client, Effect::Publish(*publish)),
             Effect::Publish(publish) => {
                 let data = String::from_utf8(publish.data.to_vec());
                 self.publish(publish.channel.as_str(), &data.expect("tests publish text"));
@@ -499,12 +583,17 @@ impl World {
                 epoch: epoch(self.streams.get(channel.as_str()).map_or(0, |s| s.epoch)),
             })),
             Effect::History(_) => Completion::History(Ok(HistoryPart::default())),
-            Effect::Presence(_) => Completion::Presence(Ok(Vec::new())),
+            Effect::Presence(_) => Completion::Presence(Ok(BTreeMap::default())),
             Effect::PresenceStats(_) => Completion::PresenceStats(Ok(Stats::default())),
-            Effect::Rpc(request) => Completion::Rpc(Ok(request.data)),
-            Effect::Subscribe(_) | Effect::Controlled { .. } | Effect::DisconnectOthers { .. } => {
-                panic!("handled when it was started")
+            Effect::ShowPresence { info, .. } => {
+                self.clients[client].backend.shown.push(info);
+                Completion::Done(Ok(()))
             }
+            Effect::Ask(question) => self.clients[client].backend.answer(question),
+            Effect::Subscribe(_)
+            | Effect::Controlled { .. }
+            | Effect::CloseStream(_)
+            | Effect::DisconnectOthers { .. } => panic!("handled when it was started"),
         }
     }
 
@@ -513,6 +602,46 @@ impl World {
         for (client, id) in self.hub.get(channel).into_iter().flatten() {
             let mailbox = &mut self.clients[*client].mailbox;
             mailbox.push_back((*id, Arc::clone(&prepared)));
+        }
+    }
+}
+
+impl Backend {
+    fn answer(&mut self, question: Question) -> Completion {
+        match question {
+            Question::Refresh => {
+                self.asked.push("refresh".to_owned());
+                Completion::Refreshed(self.refresh.clone().map(Box::new))
+            }
+            Question::Subscribe(ask) => {
+                self.asked
+                    .push(format!("subscribe {} {:?}", ask.channel, ask.data));
+                Completion::SubscribeAsked(self.subscribe.clone().map(Box::new))
+            }
+            Question::Stream(ask) => {
+                self.asked.push(format!("stream {}", ask.channel));
+                if self.subscribe.is_ok() {
+                    self.streams.push(ask.id);
+                }
+                Completion::SubscribeAsked(self.subscribe.clone().map(Box::new))
+            }
+            Question::Publish(mut publish) => {
+                self.asked.push(format!("publish {}", publish.channel));
+                Completion::PublishAsked(self.publish.clone().map(|change| {
+                    change(&mut publish);
+                    (publish, Box::default())
+                }))
+            }
+            Question::TakePublication { id, data } => {
+                assert!(self.streams.contains(&id), "a stream is open");
+                self.asked.push(format!("up {data:?}"));
+                Completion::Done(Ok(()))
+            }
+            Question::SubscriptionRefresh { channel } => {
+                self.asked.push(format!("sub_refresh {channel}"));
+                Completion::SubscriptionRefreshed(self.sub_refresh.clone().map(Box::new))
+            }
+            Question::Rpc(request) => Completion::Rpc(Ok(request.data)),
         }
     }
 }

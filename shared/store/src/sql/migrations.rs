@@ -12,18 +12,42 @@ type Step = (i64, &'static str, &'static str);
 pub(super) struct Steps(&'static [Step]);
 
 /// For SQLite.
-pub(super) const SQLITE: Steps = Steps(&[(
-    1,
-    "exclusion",
-    include_str!("../../migrations/sqlite/1_exclusion.sql"),
-)]);
+pub(super) const SQLITE: Steps = Steps(&[
+    (
+        1,
+        "exclusion",
+        include_str!("../../migrations/sqlite/1_exclusion.sql"),
+    ),
+    (
+        2,
+        "channel_state",
+        include_str!("../../migrations/sqlite/2_channel_state.sql"),
+    ),
+    (
+        3,
+        "exclusion_change",
+        include_str!("../../migrations/sqlite/3_exclusion_change.sql"),
+    ),
+]);
 
 /// For PostgreSQL.
-pub(super) const POSTGRES: Steps = Steps(&[(
-    1,
-    "exclusion",
-    include_str!("../../migrations/postgres/1_exclusion.sql"),
-)]);
+pub(super) const POSTGRES: Steps = Steps(&[
+    (
+        1,
+        "exclusion",
+        include_str!("../../migrations/postgres/1_exclusion.sql"),
+    ),
+    (
+        2,
+        "channel_state",
+        include_str!("../../migrations/postgres/2_channel_state.sql"),
+    ),
+    (
+        3,
+        "exclusion_change",
+        include_str!("../../migrations/postgres/3_exclusion_change.sql"),
+    ),
+]);
 
 impl MigrationSource<'static> for Steps {
     fn resolve(self) -> BoxFuture<'static, Result<Vec<Migration>, BoxDynError>> {

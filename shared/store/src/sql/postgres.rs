@@ -5,6 +5,7 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::postgres::{PgConnectOptions, PgPool};
 
+use super::outbox::channel_outbox;
 use super::statements::exclusions;
 use super::{SqlError, migrations};
 
@@ -51,4 +52,5 @@ impl Postgres {
     }
 }
 
-exclusions!(Postgres);
+exclusions!(Postgres, true);
+channel_outbox!(Postgres);

@@ -6,6 +6,7 @@ use sqlx::migrate::Migrator;
 use sqlx::pool::PoolOptions;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSynchronous};
 
+use super::outbox::channel_outbox;
 use super::statements::exclusions;
 use super::{SqlError, migrations};
 
@@ -77,4 +78,5 @@ fn lock(path: &Path) -> Result<File, SqlError> {
     }
 }
 
-exclusions!(Sqlite);
+exclusions!(Sqlite, false);
+channel_outbox!(Sqlite);

@@ -8,6 +8,7 @@
 
 mod expiry;
 mod kill;
+mod outbox;
 mod places;
 mod postgres;
 mod sqlite;

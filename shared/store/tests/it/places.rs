@@ -17,11 +17,11 @@ fn config(path: &std::path::Path) -> Config {
 /// Opens, changes, and closes.
 async fn with(config: &Config, change: impl AsyncFn(&Access)) {
     let clock = Clock::fixed(UnixMillis(NOW.0 * 1000));
-    let (access, keepers) = open(config, &clock).await.unwrap();
-    let keepers = keepers.into_iter().map(gyre_store::Keeper::run);
+    let store = open(config, &clock).await.unwrap();
+    let keepers = store.keepers.into_iter().map(gyre_store::Keeper::run);
     tokio::select! {
         _ = futures_util::future::join_all(keepers) => panic!("nobody has left"),
-        () = change(&access) => {}
+        () = change(&store.access) => {}
     }
 }
 
@@ -55,6 +55,16 @@ async fn a_section_may_choose_memory() {
 }
 
 #[tokio::test]
+async fn what_only_channels_use_has_no_keeper_that_would_end() {
+    let mut config = config(&file("places-channels"));
+    config.channel.state.storage_type = StorageType::Memory;
+    with(&config, block_ann_and_revoke_x).await;
+    let clock = Clock::fixed(UnixMillis(NOW.0 * 1000));
+    let store = open(&config, &clock).await.unwrap();
+    assert_eq!(store.keepers.len(), 1);
+}
+
+#[tokio::test]
 async fn without_a_file_nothing_is_written_and_nothing_outlives_it() {
     let config = Config::default();
     with(&config, async |access| {
@@ -75,7 +85,7 @@ async fn a_database_that_is_asked_for_has_to_be_named() {
     config.user_block.storage_type = StorageType::Database;
     let refused = open(&config, &clock).await.unwrap_err();
     assert!(
-        matches!(refused, OpenError::NoDatabase(Kind::User)),
+        matches!(refused, OpenError::NoDatabase("user_block")),
         "{refused:?}"
     );
     assert!(refused.to_string().contains("user_block.storage_type"));

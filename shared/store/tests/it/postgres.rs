@@ -7,8 +7,9 @@ use gyre_store::{Access, Exclusions as _, Kind, Postgres};
 use gyre_types::UnixMillis;
 use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
+use crate::outbox;
 use crate::suite::{self, all};
-use crate::{NOW, block};
+use crate::{NOW, block, key};
 
 /// An empty database of its own for a test.
 async fn database(name: &str) -> String {
@@ -35,6 +36,7 @@ async fn database(name: &str) -> String {
 async fn the_suite_passes() {
     let opened = Postgres::open(&database("suite").await).await.unwrap();
     suite::run(&opened).await;
+    outbox::run(&opened).await;
 }
 
 #[tokio::test]
@@ -67,6 +69,44 @@ async fn another_process_finds_at_start_what_one_has_written() {
     }
     let (other, _keeper) = open().await;
     assert!(other.view().is_blocked("ann", NOW));
+}
+
+#[tokio::test]
+#[ignore = "needs PostgreSQL: python3 tests/env/suite.py postgres"]
+async fn another_process_sees_what_one_changes_while_both_run() {
+    let dsn = database("follow").await;
+    let clock = Clock::fixed(UnixMillis(NOW.0 * 1000));
+    let open = async || {
+        let repository = Arc::new(Postgres::open(&dsn).await.unwrap());
+        Access::in_repository(repository, &clock).await.unwrap()
+    };
+    let (one, keeper) = open().await;
+    let (other, follower) = open().await;
+    let test = async {
+        assert!(one.is_shared(Kind::User));
+        one.change(block("ann", None)).await.unwrap();
+        other.look().await.unwrap();
+        assert!(other.view().is_blocked("ann", NOW));
+        // Both write; none takes the other's change back.
+        other.change(block("bob", None)).await.unwrap();
+        one.remove(key(Kind::User, "ann")).await.unwrap();
+        one.look().await.unwrap();
+        other.look().await.unwrap();
+        for access in [&one, &other] {
+            assert!(!access.view().is_blocked("ann", NOW));
+            assert!(access.view().is_blocked("bob", NOW));
+        }
+        // It need not be told.
+        one.change(block("cid", None)).await.unwrap();
+        while !other.view().is_blocked("cid", NOW) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = keeper.run() => {}
+        () = follower.run() => {}
+        () = test => {}
+    }
 }
 
 #[tokio::test]

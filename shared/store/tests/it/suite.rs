@@ -1,6 +1,6 @@
 //! What every [`Exclusions`] must do.
 
-use gyre_store::{Change, Exclusion, Exclusions, Key, Kind};
+use gyre_store::{Change, Exclusion, Exclusions, Key, Kind, REMOVED_SECS};
 use gyre_types::UnixSeconds;
 
 use crate::{NOW, block, exclusion, key};
@@ -14,6 +14,7 @@ pub(crate) async fn run(repository: &dyn Exclusions) {
     pages_join_without_gap(repository).await;
     what_expired_is_not_listed_and_is_purged(repository).await;
     texts_are_texts(repository).await;
+    changes_are_numbered_in_their_order(repository).await;
 }
 
 pub(crate) async fn all(
@@ -160,4 +161,35 @@ async fn texts_are_texts(repository: &dyn Exclusions) {
         repository.apply(&unblock, NOW).await.unwrap();
         assert_eq!(all(repository, Kind::User, NOW).await, [], "{name}");
     }
+}
+
+async fn changes_are_numbered_in_their_order(repository: &dyn Exclusions) {
+    let before = repository.version().await.unwrap();
+    let changes = [
+        block("ann", None),
+        block("bob", Some(5)),
+        Change::Remove(key(Kind::User, "ann")),
+        Change::Remove(key(Kind::Token, "never there")),
+    ];
+    repository.apply(&changes[..2], NOW).await.unwrap();
+    repository.apply(&changes[2..], NOW).await.unwrap();
+    let after = repository.version().await.unwrap();
+    assert_eq!(after, before + 4);
+    // Of what was changed twice the later change is left.
+    let numbered = [
+        (before + 2, changes[1].clone()),
+        (before + 3, changes[2].clone()),
+        (before + 4, changes[3].clone()),
+    ];
+    assert_eq!(repository.since(before, 10).await.unwrap(), numbered);
+    assert_eq!(repository.since(before, 1).await.unwrap(), numbered[..1]);
+    assert_eq!(
+        repository.since(before + 2, 10).await.unwrap(),
+        numbered[1..]
+    );
+    assert_eq!(repository.since(after, 10).await.unwrap(), []);
+    // Marks of removals go with time.
+    let later = UnixSeconds(NOW.0 + REMOVED_SECS);
+    repository.purge(later, 10_000).await.unwrap();
+    assert_eq!(repository.since(before, 10).await.unwrap(), []);
 }

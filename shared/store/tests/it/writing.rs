@@ -17,6 +17,18 @@ struct Fragile {
 }
 
 impl Exclusions for Fragile {
+    fn is_shared(&self) -> bool {
+        false
+    }
+
+    fn version(&self) -> BoxFuture<'_, Result<i64, SqlError>> {
+        Box::pin(std::future::ready(Ok(0)))
+    }
+
+    fn since(&self, _: i64, _: u32) -> BoxFuture<'_, Result<Vec<(i64, Change)>, SqlError>> {
+        Box::pin(std::future::ready(Ok(Vec::new())))
+    }
+
     fn apply<'a>(&'a self, _: &'a [Change], _: UnixSeconds) -> BoxFuture<'a, Result<(), SqlError>> {
         let outcome = match self.is_down.load(Ordering::Relaxed) {
             true => Err(SqlError::Query(sqlx::Error::PoolTimedOut)),

@@ -13,11 +13,12 @@ use crate::server::Server;
 use crate::websocket::{Kind, frame};
 use crate::{http, payload};
 
-/// Commands on their way. Each is written by itself, as a client's are.
-const WINDOW: usize = 64;
+/// Commands that are written together. Twice as many are on their way, so that neither side waits for
+/// the other and a busy server is what is measured, not the generator's writes.
+const TOGETHER: usize = 32;
 /// The same for those with large replies.
-const SMALL_WINDOW: usize = 16;
-/// Commands of a round, after which they repeat.
+const FEW_TOGETHER: usize = 8;
+/// Commands of a round, after which they repeat; a multiple of those written together.
 const ROUND: usize = 64;
 const HISTORY: u32 = 50;
 const MEMBERS: u32 = 100;
@@ -26,8 +27,8 @@ const DATA_BYTES: usize = 128;
 /// Commands that repeat.
 struct Round {
     commands: Vec<String>,
-    /// Commands on their way.
-    window: usize,
+    /// Commands that are written together.
+    together: usize,
     /// What a cost is counted for, and how many commands make one.
     unit: &'static str,
     per_unit: u32,
@@ -35,10 +36,10 @@ struct Round {
 
 impl Round {
     /// A round of commands with ids from 1 on.
-    fn of(window: usize, command: impl Fn(usize) -> String) -> Self {
+    fn of(together: usize, command: impl Fn(usize) -> String) -> Self {
         Self {
             commands: (1..=ROUND).map(command).collect(),
-            window,
+            together,
             unit: "command",
             per_unit: 1,
         }
@@ -47,7 +48,7 @@ impl Round {
 
 pub(super) async fn rpc(args: &Args, server: &Server) -> Result<Vec<Value>> {
     let command = |n| format!(r#"{{"id":{n},"rpc":{{"method":"ping"}}}}"#);
-    pipeline(args, server, &Round::of(WINDOW, command)).await
+    pipeline(args, server, &Round::of(TOGETHER, command)).await
 }
 
 pub(super) async fn history(args: &Args, server: &Server) -> Result<Vec<Value>> {
@@ -58,14 +59,14 @@ pub(super) async fn history(args: &Args, server: &Server) -> Result<Vec<Value>> 
     }
     let command =
         |n| format!(r#"{{"id":{n},"history":{{"channel":"hist:read","limit":{HISTORY}}}}}"#);
-    pipeline(args, server, &Round::of(SMALL_WINDOW, command)).await
+    pipeline(args, server, &Round::of(FEW_TOGETHER, command)).await
 }
 
 pub(super) async fn presence(args: &Args, server: &Server) -> Result<Vec<Value>> {
     let room = |_| vec!["pres:room".to_owned()];
     let members = gather(server.address, MEMBERS, Format::Json, &Scratch::new(), room).await?;
     let command = |n| format!(r#"{{"id":{n},"presence":{{"channel":"pres:room"}}}}"#);
-    let values = pipeline(args, server, &Round::of(SMALL_WINDOW, command)).await;
+    let values = pipeline(args, server, &Round::of(FEW_TOGETHER, command)).await;
     drop(members);
     values
 }
@@ -85,7 +86,7 @@ pub(super) async fn subscribe(args: &Args, server: &Server) -> Result<Vec<Value>
     let round = Round {
         unit: "pair",
         per_unit: 2,
-        ..Round::of(WINDOW, command)
+        ..Round::of(TOGETHER, command)
     };
     pipeline(args, server, &round).await
 }
@@ -117,20 +118,23 @@ async fn run(
 ) -> Result<u64> {
     let frames: Vec<Vec<u8>> = round
         .commands
-        .iter()
-        .map(|command| frame(Kind::Text, command.as_bytes()))
+        .chunks(round.together)
+        .map(|together| {
+            let frames = together.iter().map(|c| frame(Kind::Text, c.as_bytes()));
+            frames.flatten().collect()
+        })
         .collect();
     let deadline = Instant::now() + seconds(for_seconds);
     let (mut sent, mut on_their_way) = (0, 0);
     while Instant::now() < deadline {
-        for frame in &frames {
-            if on_their_way >= round.window {
-                client.replies(1, scratch, |_| Ok(())).await?;
-                on_their_way -= 1;
+        for frames in &frames {
+            if on_their_way > round.together {
+                client.replies(round.together, scratch, |_| Ok(())).await?;
+                on_their_way -= round.together;
             }
-            client.send_frames(frame).await?;
-            on_their_way += 1;
-            sent += 1;
+            client.send_frames(frames).await?;
+            on_their_way += round.together;
+            sent += u64::try_from(round.together)?;
         }
     }
     client.replies(on_their_way, scratch, |_| Ok(())).await?;

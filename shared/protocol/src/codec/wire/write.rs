@@ -108,9 +108,9 @@ impl Sink for Length {
         }
     }
 
-    fn message_map<M: Encode>(&mut self, key: Key, values: &BTreeMap<String, M>) {
+    fn message_map<N: AsRef<str>, M: Encode>(&mut self, key: Key, values: &BTreeMap<N, M>) {
         for (name, value) in values {
-            self.0 += key_len(key) + delimited_len(message_entry_len(name, value));
+            self.0 += key_len(key) + delimited_len(message_entry_len(name.as_ref(), value));
         }
     }
 }
@@ -185,10 +185,10 @@ impl Sink for Writer<'_> {
         }
     }
 
-    fn message_map<M: Encode>(&mut self, key: Key, values: &BTreeMap<String, M>) {
+    fn message_map<N: AsRef<str>, M: Encode>(&mut self, key: Key, values: &BTreeMap<N, M>) {
         for (name, value) in values {
-            self.delimited(key, message_entry_len(name, value));
-            self.text(ENTRY_NAME, name);
+            self.delimited(key, message_entry_len(name.as_ref(), value));
+            self.text(ENTRY_NAME, name.as_ref());
             self.message(ENTRY_VALUE, value);
         }
     }

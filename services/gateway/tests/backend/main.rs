@@ -1,0 +1,12 @@
+//! Connections over real sockets that ask a backend in this process.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+mod crowd;
+mod fake;
+mod life;
+mod world;

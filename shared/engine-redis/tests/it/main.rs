@@ -1,0 +1,18 @@
+//! Against real Redis servers, which the tests start and stop themselves.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test stops at the first surprise"
+)]
+
+mod checker;
+mod conformance;
+mod faults;
+mod leases;
+mod refusals;
+mod sentinels;
+mod servers;
+mod subject;
