@@ -131,7 +131,7 @@ impl Frame {
 
     pub(crate) const fn of_prepared(kind: PreparedKind) -> Self {
         match kind {
-            // A top is not sent; it stands for the publications that are.
+            // A top is not sent: it tells a session where a stream stands.
             PreparedKind::Publication | PreparedKind::Top => Self::Publication,
             PreparedKind::Join => Self::Join,
             PreparedKind::Leave => Self::Leave,
