@@ -118,7 +118,11 @@ fn config(backend: SocketAddr) -> Config {
     }
     config.rpc.without_namespace.proxy_enabled = true;
     type Edit = fn(&mut Options);
-    let namespaces: [(&str, Edit); 3] = [
+    let namespaces: [(&str, Edit); 4] = [
+        ("none", |options| {
+            options.allow_subscribe_for_client = false;
+            options.allow_subscribe_for_anonymous = false;
+        }),
         ("ask", |options| options.subscribe_proxy_enabled = true),
         ("cache", |options| {
             options.history_size = 1;
