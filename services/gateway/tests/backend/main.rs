@@ -6,6 +6,7 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod beside;
 mod crowd;
 mod fake;
 mod life;
