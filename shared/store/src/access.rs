@@ -134,10 +134,14 @@ impl Access {
     ///
     /// Cancel safe.
     pub async fn look(&self) -> Result<(), Error> {
-        for kind in Kind::ALL {
-            let door = self.door(kind);
-            if door.is_shared {
+        let mut asked: Vec<&Door> = Vec::new();
+        for door in Kind::ALL.map(|kind| self.door(kind)) {
+            let is_asked = asked
+                .iter()
+                .any(|other| other.jobs.same_channel(&door.jobs));
+            if door.is_shared && !is_asked {
                 door.ask(Wish::Look).await?;
+                asked.push(door);
             }
         }
         Ok(())

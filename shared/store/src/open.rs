@@ -5,7 +5,7 @@ use gyre_config::Config;
 use gyre_config::access::StorageType;
 use gyre_runtime::Clock;
 
-use crate::access::{self, Access, Door, Followed, Keeper, LoadError, door, load};
+use crate::access::{self, Access, Door, Keeper, LoadError, door, load};
 use crate::exclusion::Kind;
 use crate::outbox::{ChannelOutbox, MemoryOutbox};
 use crate::repository::Exclusions;
@@ -109,14 +109,10 @@ impl Opening<'_> {
         let place = place(self.config, storage, kind.section())?;
         let database = self.database(place).await?;
         let exclusions = database.map(|database| database.exclusions);
-        let mut followed = None;
+        let door = self.door_of(place, kind, exclusions.clone()).await?;
         if let Some(exclusions) = &exclusions {
-            followed = access::followed(&**exclusions, self.clock)
-                .await
-                .map_err(LoadError::from)?;
             load(&self.view, &**exclusions, kind, self.clock).await?;
         }
-        let door = self.door_of(place, kind, exclusions, followed);
         let is_chosen = storage != StorageType::Embedded;
         Ok(match place {
             Place::Memory if !is_chosen => door.by_default(),
@@ -146,25 +142,28 @@ impl Opening<'_> {
         Ok(opened)
     }
 
-    /// The door of a place, made once: a keeper without a door ends, and with it the process.
-    fn door_of(
+    /// The door of a place, made once: a keeper without a door ends, and with it the process. To be made
+    /// before the place is read, for changes are followed from here on.
+    async fn door_of(
         &mut self,
         place: Place,
         kind: Kind,
         exclusions: Option<Arc<dyn Exclusions>>,
-        followed: Option<Followed>,
-    ) -> Door {
+    ) -> Result<Door, LoadError> {
         let mut known = self.doors.iter().zip(&mut self.keepers);
         if let Some(((_, door), keeper)) = known.find(|((at, _), _)| *at == place) {
-            // What the first kind has read up to is behind what this one has: it is read twice.
             keeper.kinds.push(kind);
-            return door.clone();
+            return Ok(door.clone());
         }
+        let followed = match &exclusions {
+            Some(exclusions) => access::followed(&**exclusions, self.clock).await?,
+            None => None,
+        };
         let (door, mut keeper) = door(exclusions, followed, &self.view, self.clock);
         keeper.kinds.push(kind);
         self.keepers.push(keeper);
         self.doors.push((place, door.clone()));
-        door
+        Ok(door)
     }
 }
 
