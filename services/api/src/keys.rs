@@ -1,13 +1,11 @@
 //! Who may call.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use gyre_config::Secret;
+use gyre_rpc::{NoRandomness, SecretTag};
 use http::HeaderMap;
 use percent_encoding::percent_decode_str;
-use ring::hmac;
-use ring::rand::SystemRandom;
 
 /// What callers have to show.
 #[derive(Debug)]
@@ -17,7 +15,7 @@ pub(crate) enum Keys {
     /// Nobody may call: no key is configured.
     Closed,
     /// This key.
-    Key(Box<Key>),
+    Key(Box<SecretTag>),
 }
 
 impl Keys {
@@ -26,11 +24,11 @@ impl Keys {
     /// # Errors
     ///
     /// The system has no randomness.
-    pub(crate) fn new(key: &Secret, insecure: bool) -> Result<Self, ring::error::Unspecified> {
+    pub(crate) fn new(key: &Secret, insecure: bool) -> Result<Self, NoRandomness> {
         Ok(match (insecure, key.is_empty()) {
             (true, _) => Self::Open,
             (false, true) => Self::Closed,
-            (false, false) => Self::Key(Box::new(Key::new(key.expose().as_bytes())?)),
+            (false, false) => Self::Key(Box::new(SecretTag::new(key.expose().as_bytes())?)),
         })
     }
 
@@ -58,30 +56,6 @@ impl Keys {
                 .and_then(|value| value.as_bytes().strip_prefix(b"apikey "))
                 .is_some_and(|given| key.is(given)),
         }
-    }
-}
-
-/// A key, held as its tag: comparing tags takes the same time wherever two keys differ.
-pub(crate) struct Key {
-    random: hmac::Key,
-    tag: hmac::Tag,
-}
-
-impl Key {
-    fn new(key: &[u8]) -> Result<Self, ring::error::Unspecified> {
-        let random = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())?;
-        let tag = hmac::sign(&random, key);
-        Ok(Self { random, tag })
-    }
-
-    fn is(&self, given: &[u8]) -> bool {
-        hmac::verify(&self.random, given, self.tag.as_ref()).is_ok()
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("***")
     }
 }
 

@@ -6,14 +6,13 @@ use std::task::{Context, Poll};
 use futures_util::future::{Either, Ready, ready};
 use http::header::AUTHORIZATION;
 use http::{HeaderMap, HeaderValue, Request, Response};
-use ring::hmac;
-use ring::rand::SystemRandom;
 use tonic::Status;
 use tonic::body::Body;
 use tonic::server::NamedService;
 use tower::Service;
 use tower::util::BoxCloneSyncService;
 
+use crate::secret::{NoRandomness, SecretTag};
 use crate::{Link, LinkError};
 
 /// What stands before the key in the header `authorization`.
@@ -23,21 +22,18 @@ const SCHEME: &str = "gyre-link ";
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// The system has no randomness.
-    #[error("the system has no randomness")]
-    Randomness,
+    #[error(transparent)]
+    Randomness(#[from] NoRandomness),
     /// Keys travel in a header, which takes visible ASCII only.
     #[error("a key has characters that a header cannot carry")]
     Characters,
 }
 
 /// The key that the processes of one installation share.
-///
-/// Held as its tag beside the header: comparing tags takes the same time wherever two keys differ.
 #[derive(Clone)]
 pub struct LinkKey {
     header: HeaderValue,
-    random: Arc<hmac::Key>,
-    tag: hmac::Tag,
+    tag: Arc<SecretTag>,
 }
 
 impl LinkKey {
@@ -47,23 +43,18 @@ impl LinkKey {
     ///
     /// [`KeyError`].
     pub fn new(key: &str) -> Result<Self, KeyError> {
-        let random = hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new());
-        let random = random.map_err(|_unspecified| KeyError::Randomness)?;
+        let tag = Arc::new(SecretTag::new(key.as_bytes())?);
         let mut header = HeaderValue::try_from(format!("{SCHEME}{key}"))
             .map_err(|_invalid| KeyError::Characters)?;
         header.set_sensitive(true);
-        Ok(Self {
-            tag: hmac::sign(&random, key.as_bytes()),
-            random: Arc::new(random),
-            header,
-        })
+        Ok(Self { header, tag })
     }
 
     fn is_in(&self, headers: &HeaderMap) -> bool {
         let given = headers.get(AUTHORIZATION).map(HeaderValue::as_bytes);
         given
             .and_then(|given| given.strip_prefix(SCHEME.as_bytes()))
-            .is_some_and(|given| hmac::verify(&self.random, given, self.tag.as_ref()).is_ok())
+            .is_some_and(|given| self.tag.is(given))
     }
 }
 

@@ -17,6 +17,7 @@ mod fault;
 mod key;
 mod link;
 mod remote;
+mod secret;
 
 pub use again::repeated;
 pub use deadline::{time_allowed, with_deadline};
@@ -24,3 +25,4 @@ pub use fault::{grpc_code, http_status, kind};
 pub use key::{KeyError, LinkKey, Locked, with_key};
 pub use link::{Link, LinkError, local};
 pub use remote::{BadAddress, RemoteTls, host_and_port, remote};
+pub use secret::{NoRandomness, SecretTag};
