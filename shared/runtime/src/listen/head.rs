@@ -1,5 +1,5 @@
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version, request};
 
 /// Longest request head. Unit: bytes.
 ///
@@ -12,14 +12,14 @@ const HEADERS_MAX: usize = 100;
 /// What every HTTP/2 connection begins with.
 const HTTP2_PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// The head of an HTTP/1 request.
+/// The head of a request.
 #[derive(Clone, Debug)]
 pub struct Head {
     /// The method.
     pub method: Method,
     /// The request target.
     pub uri: Uri,
-    /// HTTP/1.0 or HTTP/1.1.
+    /// HTTP/1.0, HTTP/1.1 or HTTP/2.
     pub version: Version,
     /// The headers, in lower case.
     pub headers: HeaderMap,
@@ -41,6 +41,28 @@ pub(super) enum Parsed {
 }
 
 impl Head {
+    /// Takes the head out of a request.
+    pub(super) fn take(parts: &mut request::Parts) -> Self {
+        Self {
+            method: std::mem::take(&mut parts.method),
+            uri: std::mem::take(&mut parts.uri),
+            version: parts.version,
+            headers: std::mem::take(&mut parts.headers),
+        }
+    }
+
+    /// Puts it back.
+    pub(super) fn put_back(self, parts: &mut request::Parts) {
+        let Self {
+            method,
+            uri,
+            version,
+            headers,
+        } = self;
+        (parts.method, parts.uri) = (method, uri);
+        (parts.version, parts.headers) = (version, headers);
+    }
+
     /// The path of the target.
     #[must_use]
     pub fn path(&self) -> &str {

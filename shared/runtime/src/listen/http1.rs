@@ -27,9 +27,9 @@ use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, sleep};
 
 use super::answer::answer;
-use super::head::{self, Head};
+use super::head;
 use super::responder::Responder;
-use super::site::{Intercept, Server, Taken};
+use super::site::{Claimed, Server, Taken};
 use super::stream::Rewound;
 use crate::Drain;
 use watch::{Claim, Quiet, TICK, Watch, Watched};
@@ -79,39 +79,21 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
 /// Answers a request, unless an intercept claims it: then it never ends.
 async fn respond(server: &Server, watch: &Watch, request: Request<Incoming>) -> Response<Body> {
     let _in_flight = watch.request();
-    if !server.has_intercepts() {
+    // A chunked body cannot be given back once hyper began to read it.
+    if request.headers().contains_key(TRANSFER_ENCODING) {
         return answer(server, request).await;
     }
-    let (mut parts, body) = request.into_parts();
-    let head = Head {
-        method: parts.method,
-        uri: parts.uri,
-        version: parts.version,
-        headers: parts.headers,
-    };
-    if let Some(intercept) = claimant(server, &head) {
-        watch.claim(Box::new(Claim {
-            intercept,
-            head,
-            body,
-        }));
-        return pending().await;
+    match server.claim(request) {
+        Claimed::By(intercept, head, body) => {
+            watch.claim(Box::new(Claim {
+                intercept,
+                head,
+                body,
+            }));
+            pending().await
+        }
+        Claimed::ByNobody(request) => answer(server, request).await,
     }
-    Head {
-        method: parts.method,
-        uri: parts.uri,
-        version: parts.version,
-        headers: parts.headers,
-    } = head;
-    answer(server, Request::from_parts(parts, body)).await
-}
-
-/// Who takes the connection. A chunked body cannot be given back once hyper began to read it.
-fn claimant(server: &Server, head: &Head) -> Option<Arc<dyn Intercept>> {
-    if head.headers.contains_key(TRANSFER_ENCODING) {
-        return None;
-    }
-    server.claimant(head)
 }
 
 async fn drive<S>(

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use super::answer::{answer, internal};
 use super::head::{self, Head};
 use super::responder::Responder;
-use super::site::{Intercept, Server, Taken};
+use super::site::{Claimed, Intercept, Server, Taken};
 use super::stream::{Rewound, Stream};
 use crate::Tasks;
 
@@ -88,28 +88,14 @@ async fn respond(server: &Server, request: Request<Incoming>, peer: SocketAddr) 
     if *request.method() == Method::CONNECT {
         return tunnel(server, request, peer).await;
     }
-    if !server.has_intercepts() {
-        return answer(server, request).await;
+    match server.claim(request) {
+        Claimed::By(intercept, head, body) => {
+            let (exchange, written) = exchange::exchange(Body::new(body));
+            let stream = Stream::Shared(Box::new(exchange));
+            claimed(server, intercept, stream, head, Some(written), peer).await
+        }
+        Claimed::ByNobody(request) => answer(server, request).await,
     }
-    let (mut parts, body) = request.into_parts();
-    let head = Head {
-        method: parts.method,
-        uri: parts.uri,
-        version: parts.version,
-        headers: parts.headers,
-    };
-    if let Some(intercept) = server.claimant(&head) {
-        let (exchange, written) = exchange::exchange(Body::new(body));
-        let stream = Stream::Shared(Box::new(exchange));
-        return claimed(server, intercept, stream, head, Some(written), peer).await;
-    }
-    Head {
-        method: parts.method,
-        uri: parts.uri,
-        version: parts.version,
-        headers: parts.headers,
-    } = head;
-    answer(server, Request::from_parts(parts, body)).await
 }
 
 /// Opens a WebSocket, if that is asked for and somebody serves it.
@@ -123,14 +109,7 @@ async fn tunnel(
         return status(StatusCode::NOT_IMPLEMENTED);
     }
     let opening = hyper::upgrade::on(&mut request);
-    let (parts, _no_body) = request.into_parts();
-    let head = Head {
-        method: parts.method,
-        uri: parts.uri,
-        version: parts.version,
-        headers: parts.headers,
-    };
-    let Some(intercept) = server.claimant(&head) else {
+    let Claimed::By(intercept, head, _no_body) = server.claim(request) else {
         return status(StatusCode::NOT_FOUND);
     };
     let stream = Stream::Shared(Box::new(Tunnel::Opening(opening)));

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use bytes::Bytes;
+use http::Request;
 
 use super::Head;
 use super::metrics::Metrics;
@@ -111,6 +112,14 @@ pub(super) struct Server {
     pub(super) tasks: Tasks,
 }
 
+/// Who answers a request.
+pub(super) enum Claimed<B> {
+    /// An intercept, which takes head and body.
+    By(Arc<dyn Intercept>, Head, B),
+    /// The routes: the request is as it was.
+    ByNobody(Request<B>),
+}
+
 impl Server {
     pub(super) const fn http(&self) -> &Router {
         &self.site.http
@@ -128,8 +137,18 @@ impl Server {
         self.site.tunnels
     }
 
-    pub(super) fn has_intercepts(&self) -> bool {
-        !self.site.intercepts.is_empty()
+    /// Who answers a request.
+    pub(super) fn claim<B>(&self, request: Request<B>) -> Claimed<B> {
+        if self.site.intercepts.is_empty() {
+            return Claimed::ByNobody(request);
+        }
+        let (mut parts, body) = request.into_parts();
+        let head = Head::take(&mut parts);
+        if let Some(intercept) = self.claimant(&head) {
+            return Claimed::By(intercept, head, body);
+        }
+        head.put_back(&mut parts);
+        Claimed::ByNobody(Request::from_parts(parts, body))
     }
 
     /// Who claims this head.
