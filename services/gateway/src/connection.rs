@@ -245,7 +245,7 @@ impl<T: Transport> Driver<T> {
 
     // hot path: command 1/5
     fn poll_read(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
-        let is_busy = self.commands.is_some() || !self.unread.is_empty() || self.is_leaving;
+        let is_busy = self.has_read() || self.is_leaving;
         if is_busy || self.parts.transport.is_pending() || !self.parts.session.is_reading() {
             return false;
         }
@@ -292,21 +292,10 @@ impl<T: Transport> Driver<T> {
     /// turn has had its share of commands.
     fn settle(&mut self, now: Now) {
         self.start_effects(now);
-        if self.may_take_command() {
-            self.parts.take_settings();
-        }
         if self.is_leaving {
             self.leave(now);
-        } else if !self.parts.transport.is_pending() {
-            let mut taken = Tally::default();
-            for _ in 0..limits::TURN_COMMANDS_MAX {
-                if !self.take_command(&mut taken, now) {
-                    break;
-                }
-                self.touch(now);
-                self.start_effects(now);
-            }
-            self.parts.counters.received(&taken);
+        } else if self.has_read() && !self.parts.transport.is_pending() {
+            self.take_commands(now);
         }
         // One write for all that the turn has brought.
         if self.parts.session.has_messages() && self.parts.write().is_err() {
@@ -356,13 +345,31 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    /// Whether there may be commands that nobody has looked at.
+    const fn has_read(&self) -> bool {
+        self.commands.is_some() || !self.unread.is_empty()
+    }
+
     /// Whether commands have been read that a turn may take now.
     fn may_take_command(&self) -> bool {
-        let has_read = self.commands.is_some() || !self.unread.is_empty();
-        has_read
+        self.has_read()
             && !self.is_leaving
             && !self.parts.transport.is_pending()
             && self.parts.session.accepts_command()
+    }
+
+    /// Hands the session as many commands as it takes, up to a turn's share.
+    fn take_commands(&mut self, now: Now) {
+        self.parts.take_settings();
+        let mut taken = Tally::default();
+        for _ in 0..limits::TURN_COMMANDS_MAX {
+            if !self.take_command(&mut taken, now) {
+                break;
+            }
+            self.touch(now);
+            self.start_effects(now);
+        }
+        self.parts.counters.received(&taken);
     }
 
     /// Hands the session the next command, if there is one and it may be taken.

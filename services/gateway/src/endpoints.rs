@@ -180,23 +180,25 @@ pub(crate) fn webtransport(
 
 /// `uni_grpc`.
 pub(crate) fn uni_grpc(options: &UniGrpc, shared: &Shared) -> grpc::Endpoint {
-    let message_max = options.max_receive_message_size;
-    grpc::Endpoint::consume(
-        Arc::clone(&shared.node),
-        Arc::clone(&shared.admission),
-        padding(options.disable_padding),
-        message_max.get().unwrap_or(MESSAGE_BYTES_MAX),
+    let padding = padding(options.disable_padding);
+    let max = options.max_receive_message_size.get();
+    grpc::Endpoint::new(
+        grpc::Kind::Consume,
+        padding,
+        max.unwrap_or(MESSAGE_BYTES_MAX),
+        shared,
     )
 }
 
 /// `client_grpc`.
 pub(crate) fn client_grpc(options: &ClientGrpc, shared: &Shared) -> grpc::Endpoint {
-    let message_max = options.max_receive_message_size;
-    grpc::Endpoint::connect(
-        Arc::clone(&shared.node),
-        Arc::clone(&shared.admission),
-        padding(options.disable_padding),
-        message_max.get().unwrap_or(COMMAND_BYTES_MAX),
+    let padding = padding(options.disable_padding);
+    let max = options.max_receive_message_size.get();
+    grpc::Endpoint::new(
+        grpc::Kind::Connect,
+        padding,
+        max.unwrap_or(COMMAND_BYTES_MAX),
+        shared,
     )
 }
 

@@ -22,6 +22,7 @@ use tonic::Code;
 use self::message::{Decoder, Malformed, Size};
 use crate::admission::Admission;
 use crate::connection::{Driver, Limits};
+use crate::endpoints::Shared;
 use crate::node::Node;
 use crate::opening::{Naming, Opening};
 use crate::transport::grpc::{GrpcStream, Padding, Ways};
@@ -56,8 +57,10 @@ pub(crate) struct Endpoint {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-enum Kind {
+pub(crate) enum Kind {
+    /// The stream to the client.
     Consume,
+    /// The stream both ways.
     Connect,
 }
 
@@ -66,33 +69,16 @@ enum Kind {
 struct Refused(Code, &'static str);
 
 impl Endpoint {
-    /// The stream to the client.
-    pub(crate) const fn consume(
-        node: Arc<Node>,
-        admission: Arc<Admission>,
+    pub(crate) fn new(
+        kind: Kind,
         padding: Padding,
         message_bytes_max: usize,
+        shared: &Shared,
     ) -> Self {
         Self {
-            node,
-            admission,
-            kind: Kind::Consume,
-            padding,
-            message_bytes_max,
-        }
-    }
-
-    /// The stream both ways.
-    pub(crate) const fn connect(
-        node: Arc<Node>,
-        admission: Arc<Admission>,
-        padding: Padding,
-        message_bytes_max: usize,
-    ) -> Self {
-        Self {
-            node,
-            admission,
-            kind: Kind::Connect,
+            node: Arc::clone(&shared.node),
+            admission: Arc::clone(&shared.admission),
+            kind,
             padding,
             message_bytes_max,
         }

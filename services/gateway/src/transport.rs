@@ -49,8 +49,10 @@ pub(crate) trait Transport: Send + 'static {
         frames: &mut Vec<Bytes>,
     ) -> Poll<Result<(), Ended>>;
 
-    /// Whether an answer to the transport's own ping has come since the last call.
-    fn take_pong(&mut self) -> bool;
+    /// Whether an answer to the transport's own ping has come since the last call. Most have none.
+    fn take_pong(&mut self) -> bool {
+        false
+    }
 
     /// Sends all messages that the session has, with one write.
     ///

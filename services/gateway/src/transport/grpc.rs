@@ -5,15 +5,13 @@
 //! padded by a field that means nothing. Pings are not: clients know them by their emptiness.
 
 use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use gyre_protocol::Envelope;
 use gyre_protocol::codes::Disconnect;
 use gyre_runtime::Stream;
 use gyre_session::{Message, Transport as Facts};
-use tokio::io::{AsyncRead, ReadBuf};
 
 use super::outlet::Outlet;
 use super::{Ended, Transport};
@@ -131,19 +129,10 @@ impl Transport for GrpcStream {
         if self.outlet.stream().poll_gone(cx).is_ready() {
             return Poll::Ready(Err(Ended::Closed));
         }
-        scratch::with_read(|buffer| {
-            let mut room = ReadBuf::new(buffer);
-            ready!(Pin::new(self.outlet.stream()).poll_read(cx, &mut room))?;
-            if room.filled().is_empty() {
-                return Poll::Ready(Err(Ended::Closed));
-            }
-            frames.extend(decoder.feed(room.filled()));
-            Poll::Ready(Ok(()))
+        self.outlet.poll_read(cx, |read| {
+            frames.extend(decoder.feed(read));
+            Ok(())
         })
-    }
-
-    fn take_pong(&mut self) -> bool {
-        false
     }
 
     fn write(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()> {

@@ -201,10 +201,6 @@ impl Transport for HttpStream {
             .map(|()| Err(Ended::Closed))
     }
 
-    fn take_pong(&mut self) -> bool {
-        false
-    }
-
     fn write(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()> {
         if self.refuse(outgoing)? {
             return Ok(());

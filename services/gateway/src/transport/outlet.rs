@@ -8,7 +8,10 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use gyre_runtime::Stream;
-use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+use super::Ended;
+use crate::scratch;
 
 /// Longest wait for a client to take the end of its response.
 const CLOSE_WAIT: Duration = Duration::from_secs(5);
@@ -32,6 +35,23 @@ impl Outlet {
 
     pub(super) const fn stream(&mut self) -> &mut Stream {
         &mut self.io
+    }
+
+    /// Reads once and shows `take` what came.
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: impl FnOnce(&[u8]) -> io::Result<()>,
+    ) -> Poll<Result<(), Ended>> {
+        scratch::with_read(|buffer| {
+            let mut room = ReadBuf::new(buffer);
+            ready!(Pin::new(&mut self.io).poll_read(cx, &mut room))?;
+            if room.filled().is_empty() {
+                return Poll::Ready(Err(Ended::Closed));
+            }
+            take(room.filled())?;
+            Poll::Ready(Ok(()))
+        })
     }
 
     pub(super) fn is_pending(&self) -> bool {

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -81,19 +81,11 @@ impl Transport for WebTransport {
         cx: &mut Context<'_>,
         frames: &mut Vec<Bytes>,
     ) -> Poll<Result<(), Ended>> {
-        scratch::with_read(|buffer| {
-            let mut room = ReadBuf::new(buffer);
-            ready!(Pin::new(self.outlet.stream()).poll_read(cx, &mut room))?;
-            if room.filled().is_empty() {
-                return Poll::Ready(Err(Ended::Closed));
-            }
-            frames.extend(self.decoder.feed(room.filled())?);
-            Poll::Ready(Ok(()))
+        let decoder = &mut self.decoder;
+        self.outlet.poll_read(cx, |read| {
+            frames.extend(decoder.feed(read)?);
+            Ok(())
         })
-    }
-
-    fn take_pong(&mut self) -> bool {
-        false
     }
 
     fn write(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()> {
