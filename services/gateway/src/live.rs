@@ -45,11 +45,11 @@ impl Live {
     /// What the configuration says. `before`: what holds until now, of which fetched keys are kept.
     pub(crate) fn new(
         config: &Config,
-        policy: Arc<Policy>,
         version: &str,
         before: Option<&Self>,
     ) -> Result<Self, BuildError> {
         let client = &config.client;
+        let policy = Arc::new(Policy::new(&config.channel, client, &config.rpc)?);
         let kept = before.filter(|before| {
             let (old, new) = (&before.client, client);
             old.token == new.token
@@ -117,11 +117,10 @@ impl Reloader {
     ///
     /// See [`BuildError`].
     pub fn prepare(&self, config: &Config) -> Result<Prepared, BuildError> {
-        let policy = Arc::new(Policy::new(&config.channel, &config.client, &config.rpc)?);
         let before = self.node.live.load();
         let version = self.node.identity.version.as_str();
         Ok(Prepared {
-            live: Live::new(config, policy, version, Some(&**before))?,
+            live: Live::new(config, version, Some(&**before))?,
             rates: Rates::of(&config.client),
             reloader: self.clone(),
         })

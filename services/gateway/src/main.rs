@@ -9,7 +9,6 @@ use gyre_config::Config;
 use gyre_engines::Opened;
 use gyre_gateway::{Deps, Gateway};
 use gyre_links::Directory;
-use gyre_policy::Policy;
 use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
 
@@ -25,8 +24,6 @@ fn main() -> ExitCode {
 async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     gyre_engines::check_apart(config).map_err(Failure::bad_configuration)?;
     let mut sites = Sites::bind(config, Role::Gateway, parts)?;
-    let policy = Policy::new(&config.channel, &config.client, &config.rpc);
-    let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
     let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
@@ -42,7 +39,6 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
         backends,
         states: states.map_err(Failure::failed)?,
         delivery,
-        policy,
         access,
         statuses,
     };

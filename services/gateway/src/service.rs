@@ -9,7 +9,6 @@ use gyre_backend::{Backends, ChannelStates};
 use gyre_config::{ClientGrpc, Config, UniGrpc, WebTransport};
 use gyre_engine::{Engine, Gateway as Entry, Statuses};
 use gyre_links::Directory;
-use gyre_policy::Policy;
 use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_rpc::{LinkKey, Locked};
 use gyre_runtime::process::Failure;
@@ -47,8 +46,6 @@ pub struct Deps {
     pub engine: Engine,
     /// The inlet that the engine was opened with.
     pub delivery: Arc<Delivery>,
-    /// Namespaces and permissions.
-    pub policy: Arc<Policy>,
     /// Whom connections ask.
     pub backends: Backends,
     /// Who takes note of channels in use; `None`: nobody wants to know.
@@ -123,7 +120,7 @@ impl Gateway {
     pub fn build(config: &Config, deps: Deps, parts: &Parts) -> Result<Self, BuildError> {
         let version = parts.identity.version.as_str();
         let node = Arc::new(Node {
-            live: ArcSwap::from_pointee(Live::new(config, deps.policy, version, None)?),
+            live: ArcSwap::from_pointee(Live::new(config, version, None)?),
             hub: Arc::clone(&deps.delivery.hub),
             engine: deps.engine,
             backends: deps.backends,

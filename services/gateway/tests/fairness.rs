@@ -2,21 +2,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod common;
+
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use gyre_backend::Backends;
 use gyre_config::Config;
-use gyre_engine_memory::MemoryEngine;
-use gyre_gateway::{Deps, Gateway};
-use gyre_links::Directory;
-use gyre_policy::Policy;
-use gyre_runtime::{Identity, Listeners, Parts};
-use gyre_store::Access;
-use gyre_telemetry::Registry;
+use gyre_runtime::Parts;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::task::{LocalSet, spawn_local, yield_now};
@@ -71,33 +66,10 @@ fn contains(text: &[u8], part: &[u8]) -> bool {
 fn serve() -> (SocketAddr, Parts) {
     let mut config = Config::default();
     config.client.insecure = true;
-    let parts = Parts::new(
-        Registry::new("test").unwrap(),
-        Identity::new("test", "test"),
-    );
-    let delivery = Gateway::delivery(&parts).unwrap();
-    let clock = parts.clock.clone();
-    let engine = MemoryEngine::open(Arc::clone(&delivery), move || clock.now());
-    let policy = Policy::new(&config.channel, &config.client, &config.rpc).unwrap();
-    let deps = Deps {
-        engine: engine.engine(),
-        delivery,
-        policy: Arc::new(policy),
-        backends: Backends::build(&config, &parts, None).unwrap(),
-        states: None,
-        access: Access::in_memory(&parts.clock).0,
-        statuses: None,
-        directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
-    };
-    let gateway = Gateway::build(&config, deps, &parts).unwrap();
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut listeners = Listeners::bind([any], &parts.registry).unwrap();
-    let (_, address) = listeners.addresses().next().unwrap();
-    for intercept in gateway.intercepts() {
-        listeners.at(any).intercept(intercept);
-    }
-    gateway.run(&parts);
-    listeners.run(&parts).unwrap();
+    let parts = common::parts();
+    let backends = Backends::build(&config, &parts, None).unwrap();
+    let (gateway, ..) = common::build(&config, &parts, backends, None);
+    let address = common::listen(gateway, &parts, |_gateway, _site| {});
     (address, parts)
 }
 

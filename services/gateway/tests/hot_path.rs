@@ -7,6 +7,8 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod common;
+
 use std::io::ErrorKind;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -17,19 +19,15 @@ use gyre_allocator::allocations;
 use gyre_backend::Backends;
 use gyre_config::Config;
 use gyre_engine::{Delivered, Inlet};
-use gyre_engine_memory::MemoryEngine;
-use gyre_gateway::{Delivery, Deps, Gateway};
-use gyre_links::Directory;
+use gyre_gateway::Delivery;
 use gyre_policy::Policy;
 use gyre_protocol::frame::Commands;
 use gyre_protocol::messages::Publication;
 use gyre_protocol::{Command, Envelope, Format, Request};
-use gyre_runtime::{Identity, Listeners, Parts};
+use gyre_runtime::Parts;
 use gyre_session::{
     Completion, Effect, Grants, HistoryPart, Session, Settings, Subscribed, Transport,
 };
-use gyre_store::Access;
-use gyre_telemetry::Registry;
 use gyre_types::{ChannelName, ClientId, Epoch, HubSlot, Now, Position};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
@@ -161,32 +159,10 @@ struct Served {
 fn serve(dialect: Dialect) -> Served {
     let mut config = config();
     config.websocket.compression = dialect.compresses;
-    let parts = Parts::new(
-        Registry::new("test").unwrap(),
-        Identity::new("test", "test"),
-    );
-    let delivery = Gateway::delivery(&parts).unwrap();
-    let clock = parts.clock.clone();
-    let engine = MemoryEngine::open(Arc::clone(&delivery), move || clock.now());
-    let deps = Deps {
-        engine: engine.engine(),
-        delivery: Arc::clone(&delivery),
-        policy: policy(&config),
-        backends: Backends::build(&config, &parts, None).unwrap(),
-        states: None,
-        access: Access::in_memory(&parts.clock).0,
-        statuses: None,
-        directory: Directory::open(&config.links, &engine.engine().registry).unwrap(),
-    };
-    let gateway = Gateway::build(&config, deps, &parts).unwrap();
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let mut listeners = Listeners::bind([any], &parts.registry).unwrap();
-    let (_, address) = listeners.addresses().next().unwrap();
-    for intercept in gateway.intercepts() {
-        listeners.at(any).intercept(intercept);
-    }
-    gateway.run(&parts);
-    listeners.run(&parts).unwrap();
+    let parts = common::parts();
+    let backends = Backends::build(&config, &parts, None).unwrap();
+    let (gateway, delivery, _engine) = common::build(&config, &parts, backends, None);
+    let address = common::listen(gateway, &parts, |_gateway, _site| {});
     Served {
         address,
         delivery,

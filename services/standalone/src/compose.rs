@@ -17,7 +17,7 @@ use gyre_runtime::process::Failure;
 pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let mut sites = Sites::bind(config, Role::Everything, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
-    let policy = Arc::new(policy.map_err(Failure::bad_configuration)?);
+    let policy = policy.map_err(Failure::bad_configuration)?;
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
     let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
@@ -31,7 +31,6 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),
         delivery,
-        policy: Arc::clone(&policy),
         backends,
         states: states.map_err(Failure::failed)?,
         access: access.clone(),
@@ -42,7 +41,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let own = gyre_rpc::local(gateway.server());
     let deps = gyre_api::Deps {
         engine,
-        policy,
+        policy: Arc::new(policy),
         access,
         statuses,
         gateways: directory.with_own(&parts.identity.id, &parts.identity.name, own),

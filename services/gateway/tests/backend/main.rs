@@ -7,6 +7,8 @@
 )]
 
 mod beside;
+#[path = "../common/mod.rs"]
+mod common;
 mod crowd;
 mod fake;
 mod life;

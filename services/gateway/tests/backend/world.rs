@@ -8,18 +8,13 @@ use gyre_backend::{Backends, ChannelStates};
 use gyre_config::channel::{Namespace, Options};
 use gyre_config::{Config, Millis};
 use gyre_engine::Engine;
-use gyre_engine_memory::MemoryEngine;
-use gyre_gateway::{Deps, Gateway};
-use gyre_links::Directory;
-use gyre_policy::Policy;
-use gyre_runtime::{Identity, Listeners, Parts};
-use gyre_store::Access;
-use gyre_telemetry::Registry;
+use gyre_runtime::Parts;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use crate::common;
 use crate::fake::Fake;
 
 pub(crate) struct World {
@@ -40,39 +35,14 @@ impl World {
     }
 
     async fn over((backend, backend_parts): (Arc<Fake>, Parts), config: &Config) -> Self {
-        let parts = Parts::new(
-            Registry::new("test").unwrap(),
-            Identity::new("test", "test"),
-        );
-        let delivery = Gateway::delivery(&parts).unwrap();
-        let clock = parts.clock.clone();
-        let memory = MemoryEngine::open(Arc::clone(&delivery), move || clock.now());
-        let policy = Policy::new(&config.channel, &config.client, &config.rpc).unwrap();
+        let parts = common::parts();
         let backends = Backends::build(config, &parts, None).unwrap();
         let store = gyre_store::open(config, &parts.clock).await.unwrap();
         let states = ChannelStates::open(config, &backends, store.channels, &parts).await;
         let (states, tasks) = states.unwrap();
         tasks.run(&parts);
-        let engine = memory.engine();
-        let deps = Deps {
-            directory: Directory::open(&config.links, &engine.registry).unwrap(),
-            engine: engine.clone(),
-            delivery,
-            policy: Arc::new(policy),
-            backends,
-            states: Some(states),
-            access: Access::in_memory(&parts.clock).0,
-            statuses: None,
-        };
-        let gateway = Gateway::build(config, deps, &parts).unwrap();
-        let any = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut listeners = Listeners::bind([any], &parts.registry).unwrap();
-        let (_, address) = listeners.addresses().next().unwrap();
-        for intercept in gateway.intercepts() {
-            listeners.at(any).intercept(intercept);
-        }
-        gateway.run(&parts);
-        listeners.run(&parts).unwrap();
+        let (gateway, _delivery, engine) = common::build(config, &parts, backends, Some(states));
+        let address = common::listen(gateway, &parts, |_gateway, _site| {});
         Self {
             address,
             backend,
