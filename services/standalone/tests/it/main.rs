@@ -2,8 +2,10 @@
 
 mod access;
 mod apart;
+mod endpoints;
 mod reload;
 mod server;
+mod sizes;
 mod sockets;
 mod streams;
 mod websocket;

@@ -23,6 +23,13 @@ impl Server {
         Self::of(gyre(arguments))
     }
 
+    /// The same with a configuration, in a file of this name.
+    pub(crate) fn with(name: &str, config: &Value) -> Result<Self, Box<dyn Error>> {
+        let path = directory()?.join(format!("{name}.json"));
+        std::fs::write(&path, config.to_string())?;
+        Self::start(&["-c", path.to_str().ok_or("path is not text")?])
+    }
+
     /// The same with a command that may have an environment.
     pub(crate) fn of(mut command: Command) -> Result<Self, Box<dyn Error>> {
         let port = free_port()?;

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::PathBuf;
 
-use super::Outcome;
 use super::server::{Server, gyre, text};
+use super::{Outcome, read_until};
 
 fn page() -> Result<String, Box<dyn Error>> {
     let output = gyre(&["metricsdoc"]).output()?;
@@ -109,5 +111,51 @@ fn the_prefix_can_be_that_of_existing_dashboards() -> Outcome {
         "{served}"
     );
     assert!(!served.contains("\ngyre_"));
+    Ok(())
+}
+
+#[test]
+fn what_costs_something_is_measured_if_it_is_said() -> Outcome {
+    let recovery = "{\"id\":1,\"connect\":{}}\n\
+        {\"id\":2,\"subscribe\":{\"channel\":\"news\",\"recover\":true,\"epoch\":\"";
+    for is_wanted in [false, true] {
+        let config = serde_json::json!({
+            "client": {"insecure": true},
+            "http_api": {"insecure": true},
+            "http_stream": {"enabled": true},
+            "channel": {"without_namespace": {
+                "history_size": 10, "history_ttl": "60s", "force_recovery": true,
+            }},
+            "prometheus": {
+                "enabled": true,
+                "instrument_http_handlers": is_wanted,
+                "recovered_publications_histogram": is_wanted,
+            },
+        });
+        let server = Server::with("measured", &config)?;
+        let mut epoch = String::new();
+        for _ in 0..3 {
+            let answer = server.post("/api/publish", "{\"channel\":\"news\",\"data\":{}}")?;
+            let (_, rest) = answer.split_once("\"epoch\":\"").ok_or("no epoch")?;
+            epoch = rest.split('"').next().unwrap_or_default().to_owned();
+        }
+        let body = format!("{recovery}{epoch}\"}}}}");
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port))?;
+        write!(
+            stream,
+            "POST /connection/http_stream HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        read_until(&mut stream, "\"recovered\":true")?;
+
+        let served = server.get("/metrics")?;
+        for line in [
+            "gyre_client_recovered_publications_sum{channel_namespace=\"\"} 3\n",
+            "gyre_client_recovered_publications_bucket{channel_namespace=\"\",le=\"2\"} 0\n",
+            "gyre_node_incoming_http_requests_total{method=\"post\",path=\"/api/publish\",status=\"200\"} 3\n",
+        ] {
+            assert_eq!(served.contains(line), is_wanted, "{line}: {served}");
+        }
+    }
     Ok(())
 }

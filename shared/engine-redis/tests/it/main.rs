@@ -13,6 +13,7 @@ mod conformance;
 mod costs;
 mod faults;
 mod leases;
+mod options;
 mod refusals;
 mod schedules;
 mod sentinels;
