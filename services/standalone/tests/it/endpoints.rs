@@ -45,7 +45,7 @@ fn post(port: u16, path: &str, body: &str) -> io::Result<String> {
 
 #[test]
 fn endpoints_move_with_their_prefixes_and_are_off_unless_they_are_on() -> Outcome {
-    let by_default = Server::with("endpoints-default", &json!({}))?;
+    let by_default = Server::with(&json!({}))?;
     for (section, path) in ENDPOINTS {
         let is_on = get(by_default.port, path)? != "404";
         assert_eq!(is_on, *section == "websocket", "{section}");
@@ -58,7 +58,7 @@ fn endpoints_move_with_their_prefixes_and_are_off_unless_they_are_on() -> Outcom
     for section in ["websocket", "emulation"] {
         config[section] = json!({"handler_prefix": format!("/moved/{section}")});
     }
-    let moved = Server::with("endpoints-moved", &config)?;
+    let moved = Server::with(&config)?;
     for (section, path) in ENDPOINTS {
         assert_eq!(get(moved.port, path)?, "404", "{section}");
         assert_ne!(
@@ -68,7 +68,7 @@ fn endpoints_move_with_their_prefixes_and_are_off_unless_they_are_on() -> Outcom
         );
     }
 
-    let without = Server::with("endpoints-off", &json!({"websocket": {"disabled": true}}))?;
+    let without = Server::with(&json!({"websocket": {"disabled": true}}))?;
     assert_eq!(get(without.port, "/connection/websocket")?, "404");
     Ok(())
 }
@@ -91,7 +91,7 @@ fn request_bodies_have_the_limits_of_their_endpoints() -> Outcome {
         if *section != "emulation" {
             config[section]["enabled"] = true.into();
         }
-        let server = Server::with(&format!("bodies-{section}"), &config)?;
+        let server = Server::with(&config)?;
         let body = |len: usize| format!("{:len$}", "{\"id\":1,\"connect\":{}}");
         assert_ne!(post(server.port, path, &body(100))?, "413", "{section}");
         assert_eq!(post(server.port, path, &body(101))?, "413", "{section}");
@@ -106,7 +106,7 @@ fn what_is_not_for_clients_may_have_an_address_of_its_own() -> Outcome {
         "http_server": {"internal_address": "127.0.0.2", "internal_port": internal},
         "health": {"enabled": true},
     });
-    let server = Server::with("internal-address", &config)?;
+    let server = Server::with(&config)?;
     let request = "GET /health HTTP/1.1\r\nHost: x\r\n\r\n";
     assert_eq!(status(("127.0.0.2", internal), request)?, "200");
     assert!(
@@ -124,7 +124,7 @@ fn the_api_may_be_served_to_clients_too() -> Outcome {
             "http_server": {"internal_port": free_port()?},
             "http_api": {"insecure": true, "external": is_external},
         });
-        let server = Server::with("external-api", &config)?;
+        let server = Server::with(&config)?;
         assert_eq!(post(server.port, "/api/info", "{}")?, expected);
     }
     Ok(())
@@ -134,7 +134,7 @@ fn the_api_may_be_served_to_clients_too() -> Outcome {
 fn websockets_over_http_2_are_offered_if_it_is_said() -> Outcome {
     for is_said in [false, true] {
         let config = json!({"http_server": {"external_http2_extended_connect": is_said}});
-        let server = Server::with("extended-connect", &config)?;
+        let server = Server::with(&config)?;
         let offered = settings(server.port)?.contains(&(ENABLE_CONNECT_PROTOCOL, 1));
         assert_eq!(offered, is_said);
     }
@@ -166,7 +166,7 @@ fn info_names_the_interval_of_its_metrics() -> Outcome {
         "node": {"info_metrics_aggregate_interval": "7s"},
         "http_api": {"insecure": true},
     });
-    let server = Server::with("interval", &config)?;
+    let server = Server::with(&config)?;
     let answer = server.post("/api/info", "{}")?;
     let (_, body) = answer.split_once("\r\n\r\n").ok_or("no body")?;
     let body: Value = serde_json::from_str(body)?;

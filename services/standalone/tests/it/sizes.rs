@@ -31,7 +31,7 @@ fn start(endpoint: &str, mut section: Value) -> Result<Server, Box<dyn Error>> {
         section["enabled"] = true.into();
     }
     config[endpoint] = section;
-    Server::with(&format!("sizes-{endpoint}"), &config)
+    Server::with(&config)
 }
 
 /// A client of the endpoint that is subscribed to «news».

@@ -132,7 +132,7 @@ fn what_costs_something_is_measured_if_it_is_said() -> Outcome {
                 "recovered_publications_histogram": is_wanted,
             },
         });
-        let server = Server::with("measured", &config)?;
+        let server = Server::with(&config)?;
         let mut epoch = String::new();
         for _ in 0..3 {
             let answer = server.post("/api/publish", "{\"channel\":\"news\",\"data\":{}}")?;
