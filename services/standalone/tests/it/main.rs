@@ -2,6 +2,7 @@
 
 mod access;
 mod apart;
+mod connections;
 mod endpoints;
 mod reload;
 mod server;

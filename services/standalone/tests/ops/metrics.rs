@@ -5,9 +5,20 @@ use std::error::Error;
 use std::io::Write;
 use std::net::TcpStream;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use super::server::{Server, gyre, text};
 use super::{Outcome, read_until};
+
+/// Longest wait for what is counted.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Three publications over HTTP, and a recovery of them.
+const MEASURED: [&str; 3] = [
+    "gyre_client_recovered_publications_sum{channel_namespace=\"\"} 3\n",
+    "gyre_client_recovered_publications_bucket{channel_namespace=\"\",le=\"2\"} 0\n",
+    "gyre_node_incoming_http_requests_total{method=\"post\",path=\"/api/publish\",status=\"200\"} 3\n",
+];
 
 fn page() -> Result<String, Box<dyn Error>> {
     let output = gyre(&["metricsdoc"]).output()?;
@@ -148,14 +159,16 @@ fn what_costs_something_is_measured_if_it_is_said() -> Outcome {
         )?;
         read_until(&mut stream, "\"recovered\":true")?;
 
-        let served = server.get("/metrics")?;
-        for line in [
-            "gyre_client_recovered_publications_sum{channel_namespace=\"\"} 3\n",
-            "gyre_client_recovered_publications_bucket{channel_namespace=\"\",le=\"2\"} 0\n",
-            "gyre_node_incoming_http_requests_total{method=\"post\",path=\"/api/publish\",status=\"200\"} 3\n",
-        ] {
-            assert_eq!(served.contains(line), is_wanted, "{line}: {served}");
+        // What is observed is counted after it was answered.
+        let started = Instant::now();
+        let is_counted = |served: &str| MEASURED.iter().all(|line| served.contains(line));
+        let mut served = server.get("/metrics")?;
+        while is_wanted && !is_counted(&served) {
+            assert!(started.elapsed() < PATIENCE, "{served}");
+            served = server.get("/metrics")?;
         }
+        let counted = MEASURED.iter().filter(|line| served.contains(**line));
+        assert_eq!(counted.count(), if is_wanted { MEASURED.len() } else { 0 });
     }
     Ok(())
 }
