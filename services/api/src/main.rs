@@ -28,7 +28,10 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let opened = gyre_engines::open(config, Arc::new(()), &parts.clock, &parts.tasks);
     let Opened { engine, statuses } = opened.await?;
     let gateways = Directory::open(&config.links, &engine.registry);
-    let (access, _channels) = open_store(config, parts).await?;
+    let (access, _channels) = open_store(config, parts, &|section| {
+        Ok(gyre_engines::open_exclusions(section, &parts.tasks)?)
+    })
+    .await?;
     let deps = Deps {
         engine,
         policy: Arc::new(policy.map_err(Failure::bad_configuration)?),

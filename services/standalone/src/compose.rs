@@ -24,7 +24,10 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
-    let (access, channels) = open_store(config, parts).await?;
+    let (access, channels) = open_store(config, parts, &|section| {
+        Ok(gyre_engines::open_exclusions(section, &parts.tasks)?)
+    })
+    .await?;
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
     let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use gyre_config::Config;
 use gyre_runtime::{Clock, Parts};
-use gyre_store::{ChannelOutbox, SqlError};
+use gyre_store::{ChannelOutbox, DatabaseError};
 use gyre_telemetry::metrics::Error as RegisterError;
 use parking_lot::Mutex;
 use prometheus::IntGauge;
@@ -42,7 +42,7 @@ const PARTITION: &str = "0";
 pub enum StatesError {
     /// What was in use before cannot be read.
     #[error("channels in use cannot be read")]
-    Load(#[from] SqlError),
+    Load(#[from] DatabaseError),
     /// Another part of the process has registered one of the metrics.
     #[error(transparent)]
     Metrics(#[from] RegisterError),
@@ -182,7 +182,7 @@ impl ChannelStates {
         }
     }
 
-    async fn load(&self, outbox: &dyn ChannelOutbox) -> Result<(), SqlError> {
+    async fn load(&self, outbox: &dyn ChannelOutbox) -> Result<(), DatabaseError> {
         let due = self.shared.clock.now().uptime + self.shared.vacated_delay.max(RETURN_TIME);
         let mut last = Box::<str>::default();
         loop {
@@ -213,7 +213,10 @@ impl StateTasks {
 }
 
 /// Forgets what is to be told to backends that are not configured any more.
-async fn forget_others(outbox: &dyn ChannelOutbox, backends: &Backends) -> Result<(), SqlError> {
+async fn forget_others(
+    outbox: &dyn ChannelOutbox,
+    backends: &Backends,
+) -> Result<(), DatabaseError> {
     for proxy in outbox.proxies().await? {
         if backends.find(Event::NotifyChannelState, &proxy).is_none() {
             tracing::warn!(

@@ -60,6 +60,16 @@ pub(crate) enum Kind {
     GatewayLeases,
     /// Rates that processes share.
     Meters,
+    /// What the rows of a small table say.
+    TableRows,
+    /// Its keys in order.
+    TableOrder,
+    /// Numbers of its changes.
+    TableChanges,
+    /// When rows are over.
+    TableEnds,
+    /// The last number.
+    TableNumber,
 }
 
 impl Kind {
@@ -75,6 +85,11 @@ impl Kind {
             Self::Gateways => "g",
             Self::GatewayLeases => "gl",
             Self::Meters => "r",
+            Self::TableRows => "tr",
+            Self::TableOrder => "to",
+            Self::TableChanges => "tc",
+            Self::TableEnds => "te",
+            Self::TableNumber => "tn",
         }
     }
 }

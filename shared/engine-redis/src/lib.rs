@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod beside;
 mod broker;
 mod bus;
 mod flights;
@@ -21,7 +22,6 @@ mod options;
 mod presence;
 mod registry;
 mod scripts;
-mod statuses;
 mod wire;
 
 use std::fmt;
@@ -30,6 +30,8 @@ use std::sync::Arc;
 use gyre_engine::{Engine, Error, Inlet, Statuses};
 use gyre_runtime::{Clock, Tasks};
 
+use beside::RedisStatuses;
+pub use beside::{Row, Table};
 use broker::RedisBroker;
 use bus::Bus;
 use layout::Layout;
@@ -38,7 +40,6 @@ use link::Link;
 pub use options::{Options, OptionsError, TlsClients};
 use presence::RedisPresence;
 use registry::RedisRegistry;
-use statuses::RedisStatuses;
 
 /// An engine whose state is on Redis.
 pub struct RedisEngine {
@@ -81,6 +82,18 @@ impl RedisEngine {
     #[must_use]
     pub fn statuses(&self) -> Arc<dyn Statuses> {
         Arc::new(RedisStatuses::new(self.link.clone(), self.clock.clone()))
+    }
+
+    /// The same without the rest of an engine.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn open_statuses(options: Options, clock: &Clock, tasks: &Tasks) -> Arc<dyn Statuses> {
+        let layout = Layout::new(&options.prefix, options.partitions, options.bus_channels);
+        let link = Link::open(options, Arc::new(layout), tasks);
+        Arc::new(RedisStatuses::new(link, clock.clone()))
     }
 
     /// Waits until Redis answers.

@@ -22,6 +22,11 @@ pub(crate) enum Script {
     StatusSet,
     StatusRead,
     StatusForget,
+    TablePut,
+    TableSince,
+    TablePage,
+    TablePurge,
+    TableNumber,
     Ping,
 }
 
@@ -29,7 +34,7 @@ const FENCE: &str = include_str!("lua/fence.lua");
 const MEMBERS: &str = include_str!("lua/members.lua");
 
 impl Script {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 22] = [
         Self::Publish,
         Self::Pass,
         Self::History,
@@ -46,6 +51,11 @@ impl Script {
         Self::StatusSet,
         Self::StatusRead,
         Self::StatusForget,
+        Self::TablePut,
+        Self::TableSince,
+        Self::TablePage,
+        Self::TablePurge,
+        Self::TableNumber,
         Self::Ping,
     ];
 
@@ -66,6 +76,11 @@ impl Script {
             Self::GatewayList => (MEMBERS, include_str!("lua/gateway_list.lua")),
             Self::Permits => ("", include_str!("lua/permits.lua")),
             Self::StatusSet => ("", include_str!("lua/status.lua")),
+            Self::TablePut => ("", include_str!("lua/table_put.lua")),
+            Self::TableSince => ("", include_str!("lua/table_since.lua")),
+            Self::TablePage => ("", include_str!("lua/table_page.lua")),
+            Self::TablePurge => ("", include_str!("lua/table_purge.lua")),
+            Self::TableNumber => ("", "return redis.call('GET', KEYS[5])"),
             Self::Ping => ("", "return 1"),
             Self::StatusRead => ("", "return redis.call('HMGET', KEYS[1], 'a', 'o', 's')"),
         }

@@ -5,12 +5,16 @@
 
 #![forbid(unsafe_code)]
 
+mod exclusions;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gyre_config::access::StorageRedis;
 use gyre_config::engine::{BrokerType, EngineType, Redis};
 use gyre_config::tls::Tls;
+use gyre_config::user_status::StatusRedis;
 use gyre_config::{Config, UserStatus};
 use gyre_engine::{Engine, Error, Inlet, Statuses};
 use gyre_engine_memory::{MemoryEngine, MemoryStatuses, Swept};
@@ -18,6 +22,7 @@ use gyre_engine_redis::{Options, OptionsError, RedisEngine, TlsClients};
 use gyre_fetch::TlsError;
 use gyre_runtime::process::Failure;
 use gyre_runtime::{Clock, Tasks};
+use gyre_store::Exclusions;
 use gyre_types::Now;
 use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
@@ -55,6 +60,9 @@ pub enum OpenError {
         #[source]
         source: TlsError,
     },
+    /// A table is in one place.
+    #[error("a storage is one server, one cluster or one primary: give one address")]
+    Several,
     /// Redis does not answer, and `engine.redis.fail_at_start` says that it must.
     #[error("redis does not answer at start")]
     NotThere(#[source] Error),
@@ -63,7 +71,9 @@ pub enum OpenError {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Options(_) | OpenError::Tls { .. } => Self::bad_configuration(error),
+            OpenError::Options(_) | OpenError::Tls { .. } | OpenError::Several => {
+                Self::bad_configuration(error)
+            }
             OpenError::NotThere(_) => Self::failed(error),
         }
     }
@@ -119,7 +129,7 @@ pub async fn open<I: Inlet>(
             presence: of_presence.engine.presence,
             registry: of_main.engine.registry,
         },
-        statuses: of_main.statuses,
+        statuses: opener.statuses_elsewhere()?.or(of_main.statuses),
     })
 }
 
@@ -163,6 +173,20 @@ struct Opener<'a> {
 }
 
 impl Opener<'_> {
+    /// Statuses on a Redis of their own, if the configuration names one.
+    fn statuses_elsewhere(&self) -> Result<Option<Arc<dyn Statuses>>, OpenError> {
+        let StatusRedis {
+            reuse_from_engine,
+            server,
+        } = &self.statuses.redis;
+        if !self.statuses.enabled || *reuse_from_engine || !server.names_a_server() {
+            return Ok(None);
+        }
+        let options = redis_options(&server.as_engine(), self.statuses)?;
+        let statuses = RedisEngine::open_statuses(options, self.clock, self.tasks);
+        Ok(Some(statuses))
+    }
+
     async fn open<I: Inlet>(&self, source: Source<'_>, inlet: Arc<I>) -> Result<Opened, OpenError> {
         let is_kept = self.statuses.enabled;
         match source.kind {
@@ -187,6 +211,28 @@ impl Opener<'_> {
             }
         }
     }
+}
+
+/// What keeps exclusions on the Redis of a section. It connects by itself.
+///
+/// # Errors
+///
+/// The section cannot be used.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
+pub fn open_exclusions(
+    section: &StorageRedis,
+    tasks: &Tasks,
+) -> Result<Arc<dyn Exclusions>, OpenError> {
+    let is_elsewhere = !section.cluster_address.is_empty() || !section.sentinel_address.is_empty();
+    if section.address.len() > 1 && !is_elsewhere {
+        return Err(OpenError::Several);
+    }
+    let options = redis_options(&section.as_engine(), &UserStatus::default())?;
+    let table = gyre_engine_redis::Table::open(options, tasks);
+    Ok(Arc::new(exclusions::OnRedis(table)))
 }
 
 /// The engine keeps everything in one process, and the processes run apart.

@@ -9,7 +9,7 @@ use gyre_types::UnixMillis;
 pub use self::memory::MemoryOutbox;
 pub(crate) use self::memory::generation_at;
 use crate::BoxFuture;
-use crate::sql::SqlError;
+use crate::sql::DatabaseError;
 
 /// What became of a channel.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
@@ -84,31 +84,38 @@ pub struct InUse {
 /// Methods may be dropped half way: then the database has all of it or nothing of it.
 pub trait ChannelOutbox: fmt::Debug + Send + Sync {
     /// Takes all transitions in this order, or none, and remembers which channels are in use.
-    fn record<'a>(&'a self, transitions: &'a [Transition]) -> BoxFuture<'a, Result<(), SqlError>>;
+    fn record<'a>(
+        &'a self,
+        transitions: &'a [Transition],
+    ) -> BoxFuture<'a, Result<(), DatabaseError>>;
 
     /// The oldest events of a proxy, at most `limit`, oldest first.
     fn events<'a>(
         &'a self,
         proxy: &'a str,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<StateEvent>, SqlError>>;
+    ) -> BoxFuture<'a, Result<Vec<StateEvent>, DatabaseError>>;
 
     /// Forgets the events of a proxy up to this generation.
-    fn told<'a>(&'a self, proxy: &'a str, generation: i64) -> BoxFuture<'a, Result<(), SqlError>>;
+    fn told<'a>(
+        &'a self,
+        proxy: &'a str,
+        generation: i64,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>>;
 
     /// Events that wait.
-    fn waiting(&self) -> BoxFuture<'_, Result<u64, SqlError>>;
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, DatabaseError>>;
 
     /// At most `limit` channels in use, after this one, sorted by name.
     fn in_use<'a>(
         &'a self,
         after: &'a str,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<InUse>, SqlError>>;
+    ) -> BoxFuture<'a, Result<Vec<InUse>, DatabaseError>>;
 
     /// Names of the proxies that there is anything of.
-    fn proxies(&self) -> BoxFuture<'_, Result<Vec<String>, SqlError>>;
+    fn proxies(&self) -> BoxFuture<'_, Result<Vec<String>, DatabaseError>>;
 
     /// Forgets everything of a proxy.
-    fn forget<'a>(&'a self, proxy: &'a str) -> BoxFuture<'a, Result<(), SqlError>>;
+    fn forget<'a>(&'a self, proxy: &'a str) -> BoxFuture<'a, Result<(), DatabaseError>>;
 }

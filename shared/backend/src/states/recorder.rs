@@ -2,7 +2,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gyre_store::{ChannelOutbox, SqlError};
+use gyre_store::{ChannelOutbox, DatabaseError};
 use prometheus::IntGauge;
 use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
@@ -82,7 +82,7 @@ impl Recorder {
 }
 
 /// Says so, and waits.
-fn failed(error: &SqlError) -> Sleep {
+fn failed(error: &DatabaseError) -> Sleep {
     let error: &(dyn std::error::Error + 'static) = error;
     tracing::error!(error, "changes of channels are not recorded; tried again");
     sleep(FAILURE_WAIT)

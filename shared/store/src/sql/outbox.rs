@@ -76,7 +76,7 @@ macro_rules! channel_outbox {
             fn record<'a>(
                 &'a self,
                 transitions: &'a [$crate::outbox::Transition],
-            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::SqlError>> {
+            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::DatabaseError>> {
                 use $crate::outbox::ChannelState;
                 Box::pin(async move {
                     let Some(latest) = transitions.iter().map(|one| one.at).max() else {
@@ -116,7 +116,7 @@ macro_rules! channel_outbox {
                 &'a self,
                 proxy: &'a str,
                 limit: u32,
-            ) -> $crate::BoxFuture<'a, Result<Vec<$crate::outbox::StateEvent>, $crate::sql::SqlError>>
+            ) -> $crate::BoxFuture<'a, Result<Vec<$crate::outbox::StateEvent>, $crate::sql::DatabaseError>>
             {
                 Box::pin(async move {
                     let rows: Vec<super::outbox::Row> = sqlx::query_as(super::outbox::EVENTS)
@@ -133,7 +133,7 @@ macro_rules! channel_outbox {
                 &'a self,
                 proxy: &'a str,
                 generation: i64,
-            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::SqlError>> {
+            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::DatabaseError>> {
                 Box::pin(async move {
                     let statement = sqlx::query(super::outbox::TOLD);
                     let statement = statement.bind(proxy).bind(generation);
@@ -142,7 +142,7 @@ macro_rules! channel_outbox {
                 })
             }
 
-            fn waiting(&self) -> $crate::BoxFuture<'_, Result<u64, $crate::sql::SqlError>> {
+            fn waiting(&self) -> $crate::BoxFuture<'_, Result<u64, $crate::sql::DatabaseError>> {
                 Box::pin(async move {
                     let count: i64 = sqlx::query_scalar(super::outbox::WAITING)
                         .fetch_one(&self.pool)
@@ -155,7 +155,7 @@ macro_rules! channel_outbox {
                 &'a self,
                 after: &'a str,
                 limit: u32,
-            ) -> $crate::BoxFuture<'a, Result<Vec<$crate::outbox::InUse>, $crate::sql::SqlError>>
+            ) -> $crate::BoxFuture<'a, Result<Vec<$crate::outbox::InUse>, $crate::sql::DatabaseError>>
             {
                 Box::pin(async move {
                     let rows: Vec<(String, String)> = sqlx::query_as(super::outbox::IN_USE)
@@ -167,7 +167,7 @@ macro_rules! channel_outbox {
                 })
             }
 
-            fn proxies(&self) -> $crate::BoxFuture<'_, Result<Vec<String>, $crate::sql::SqlError>> {
+            fn proxies(&self) -> $crate::BoxFuture<'_, Result<Vec<String>, $crate::sql::DatabaseError>> {
                 Box::pin(async move {
                     let names = sqlx::query_scalar(super::outbox::PROXIES);
                     Ok(names.fetch_all(&self.pool).await?)
@@ -177,7 +177,7 @@ macro_rules! channel_outbox {
             fn forget<'a>(
                 &'a self,
                 proxy: &'a str,
-            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::SqlError>> {
+            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::DatabaseError>> {
                 Box::pin(async move {
                     let mut transaction = self.pool.begin().await?;
                     for statement in [super::outbox::FORGET_EVENTS, super::outbox::FORGET_IN_USE] {
