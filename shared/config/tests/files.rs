@@ -10,6 +10,7 @@ use std::error::Error;
 use std::path::{Path, PathBuf};
 
 use gyre_config::channel::{DeltaType, RecoveryMode};
+use gyre_config::document::Format;
 use gyre_config::{Config, Loaded, Millis, Problems, Source, load};
 
 type Outcome = Result<(), Box<dyn Error>>;
@@ -220,5 +221,118 @@ fn configurations_of_the_conformance_suites_load() -> Outcome {
         }
     }
     std::fs::remove_dir_all(directory)?;
+    Ok(())
+}
+
+/// Numbers from a seed, the same on every machine (`splitmix64`).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % end.max(1) as u64).unwrap_or(0)
+    }
+}
+
+/// What is written into files.
+const PIECES: &[&[u8]] = &[
+    b"{",
+    b"}",
+    b"[",
+    b"]",
+    b"\"",
+    b":",
+    b",",
+    b"-",
+    b"\n",
+    b" ",
+    b"&a ",
+    b"*a",
+    b"<<: ",
+    b"!!",
+    b"|",
+    b"#",
+    b"null",
+    b"1e999",
+    b"-1",
+    b"99999999999999999999",
+    b"0x",
+    b"true",
+    b"\xff",
+    b"\0",
+    b"'''",
+    b"[[a]]",
+    b"2020-01-01",
+];
+
+/// A file in which a few places are changed: bytes are lost, written or repeated.
+fn mutated(text: &[u8], random: &mut Random) -> Vec<u8> {
+    let mut text = text.to_vec();
+    for _ in 0..=random.below(4) {
+        let at = random.below(text.len() + 1);
+        let end = (at + random.below(12)).min(text.len());
+        let piece = PIECES.get(random.below(PIECES.len())).copied();
+        let part = text.get(at..end).unwrap_or_default();
+        let (end, new) = match random.below(3) {
+            0 => (end, Vec::new()),
+            1 => (at, piece.unwrap_or_default().to_vec()),
+            _ => (end, part.repeat(1 + random.below(40))),
+        };
+        text.splice(at..end, new);
+    }
+    text
+}
+
+#[test]
+fn whatever_a_file_holds_it_is_read_or_refused() -> Outcome {
+    const OF_EACH: u64 = 20;
+    let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gyre-config-fuzz");
+    std::fs::create_dir_all(&directory)?;
+    let mut files = Vec::new();
+    for below in ["files", "files/installations"] {
+        for entry in std::fs::read_dir(common::directory().join(below))? {
+            let path = entry?.path();
+            if Format::of(&path).is_some() {
+                files.push(path);
+            }
+        }
+    }
+    files.sort();
+    assert!(files.len() > 20, "the files are not there");
+    for (number, file) in (0..).zip(&files) {
+        let text = std::fs::read(file)?;
+        let path = directory.join(file.file_name().ok_or("no name")?);
+        for seed in 0..OF_EACH {
+            let mut random = Random(number * OF_EACH + seed);
+            std::fs::write(&path, mutated(&text, &mut random))?;
+            match read(&path) {
+                // What was read can be written and read again.
+                Ok(loaded) => {
+                    let again = gyre_config::reloaded(&loaded.config, &loaded.config)?;
+                    assert_eq!(again.config, loaded.config, "{}: {seed}", file.display());
+                }
+                Err(problems) => assert!(!problems.to_string().is_empty()),
+            }
+        }
+        std::fs::remove_file(&path)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn aliases_that_grow_without_end_are_refused() -> Outcome {
+    let path = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gyre-config-aliases.yaml");
+    let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let before = format!("*a{}", level - 1);
+        text += &format!("a{level}: &a{level} [{}]\n", vec![before; 10].join(", "));
+    }
+    std::fs::write(&path, text)?;
+    let outcome = read(&path);
+    std::fs::remove_file(&path)?;
+    assert!(outcome.is_err());
     Ok(())
 }

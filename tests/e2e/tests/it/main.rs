@@ -14,6 +14,7 @@
     reason = "a test stops at the first surprise, and says what it does"
 )]
 
+mod access;
 mod client;
 mod drain;
 mod faults;
