@@ -155,6 +155,11 @@ def e2e():
     import redis as environment
 
     environment.installed()
+    try:  # cuts ways between processes; without it only the tests of that are skipped, and say so
+        tools.program("nft", "nftables")
+        tools.program("ip", "iproute2")
+    except Missing as problem:
+        print(problem)
     return cargo("test", "--package", "gyre-e2e", "--test", "it", "--", "--ignored", "--nocapture", "--test-threads", "1")
 
 

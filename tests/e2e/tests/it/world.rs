@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use crate::client::Clients;
 use crate::http::{self, KEY};
 use crate::judge::{At, Judge};
+use crate::outage::Outage;
 use crate::processes::Process;
 use crate::publisher::Publisher;
 use crate::servers::{Cluster, Server};
@@ -39,7 +40,14 @@ impl Redis {
         }
     }
 
-    pub(crate) fn servers(&mut self) -> &mut [Server] {
+    pub(crate) fn servers(&self) -> &[Server] {
+        match self {
+            Self::One(server) => std::slice::from_ref(server),
+            Self::Cluster(cluster) => &cluster.servers,
+        }
+    }
+
+    pub(crate) fn servers_mut(&mut self) -> &mut [Server] {
         match self {
             Self::One(server) => std::slice::from_mut(server),
             Self::Cluster(cluster) => &mut cluster.servers,
@@ -60,8 +68,10 @@ pub(crate) struct World {
     pub(crate) gateways: Vec<Process>,
     pub(crate) apis: Vec<Process>,
     pub(crate) clients: Clients,
+    pub(crate) judge: Judge,
+    /// The last fault that was measured.
+    pub(crate) outage: Option<Outage>,
     publishing: Arc<AtomicBool>,
-    judge: Judge,
     tasks: JoinSet<()>,
     publishers: JoinSet<()>,
     directory: PathBuf,
@@ -109,6 +119,7 @@ impl World {
             gateways,
             apis,
             judge,
+            outage: None,
             directory,
         };
         world.subscribe().await;
