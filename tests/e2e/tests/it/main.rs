@@ -14,6 +14,7 @@
     reason = "a test stops at the first surprise, and says what it does"
 )]
 
+mod balancer;
 mod client;
 mod drain;
 mod faults;
@@ -27,6 +28,7 @@ mod processes;
 mod publisher;
 mod random;
 mod schedules;
+mod sdks;
 #[expect(dead_code, reason = "the tests of the engine use more of it")]
 #[path = "../../../../shared/engine-redis/tests/it/servers.rs"]
 mod servers;

@@ -72,7 +72,7 @@ pub(crate) struct World {
     /// The last fault that was measured.
     pub(crate) outage: Option<Outage>,
     publishing: Arc<AtomicBool>,
-    tasks: JoinSet<()>,
+    pub(crate) tasks: JoinSet<()>,
     publishers: JoinSet<()>,
     directory: PathBuf,
 }
@@ -83,6 +83,7 @@ pub(crate) fn config(redis: &Redis) -> Value {
         "engine": {"type": "redis", "redis": redis.section()},
         "links": {"key": "shared"},
         "http_api": {"key": KEY},
+        "drain": {"rate": 20, "timeout": "60s"},
         "client": {"insecure": true, "ping_interval": "5s", "pong_timeout": "3s"},
         "channel": {"without_namespace": {
             "history_size": 5000, "history_ttl": "10m", "allow_recovery": true,
@@ -211,6 +212,7 @@ impl World {
     }
 }
 
-fn channels() -> impl Iterator<Item = String> {
+/// The channels of a test.
+pub(crate) fn channels() -> impl Iterator<Item = String> {
     (0..CHANNELS).map(|number| format!("channel{number}"))
 }
