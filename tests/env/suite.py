@@ -151,13 +151,26 @@ def redis():
     return cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "2")
 
 
+def redis_others():
+    """What says most about a server, with Redis 8 and with Valkey."""
+    import redis_servers
+
+    redis_servers.installed()
+    tests = ["conformance::", "sentinels::", "costs::", "faults::a_primary_is_killed_whose_replica_is_behind"]
+    test = cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "3")
+    return [PYTHON, "tests/env/redis_servers.py", *test, *tests]
+
+
 def e2e():
     import redis as environment
 
     environment.installed()
-    try:  # cuts ways between processes; without it only the tests of that are skipped, and say so
+    try:  # to cut ways between processes, and for published SDKs; tests that lack their own say that they are skipped
         tools.program("nft", "nftables")
         tools.program("ip", "iproute2")
+        os.environ["GYRE_NODE_MODULES"] = str(tools.node_modules(ROOT / "tests/sdk/js"))
+        os.environ["GYRE_NODE"] = tools.program("node")
+        os.environ["GYRE_SDK_PYTHON"] = str(tools.venv("sdk-python", ROOT / "tests/sdk/python/requirements.txt"))
     except Missing as problem:
         print(problem)
     return cargo("test", "--package", "gyre-e2e", "--test", "it", "--", "--ignored", "--nocapture", "--test-threads", "1")
@@ -201,6 +214,7 @@ STEPS = {
     "autobahn": (autobahn, last_pair),
     "postgres": (postgres, cargo_counts),
     "redis": (redis, cargo_counts),
+    "redis-others": (redis_others, cargo_counts),
     "acme": (acme, last_pair),
     "nginx": (nginx, pytest_counts),
     "e2e": (e2e, cargo_counts),
@@ -222,7 +236,7 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "acme", "nginx", "conformance-client",
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "redis-others", "e2e", "acme", "nginx", "conformance-client",
              "conformance-client-redis", "conformance-api-redis",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
              "clients-python", "clients-go", "backends"],

@@ -20,6 +20,14 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// Where servers listen that need no address of their own.
 const LOOPBACK: &str = "127.0.0.1";
 
+/// Names a server to test with instead of the one that is installed.
+const PROGRAM: &str = "GYRE_REDIS_SERVER";
+
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
+fn program() -> String {
+    std::env::var(PROGRAM).unwrap_or_else(|_| "redis-server".to_owned())
+}
+
 /// One server.
 pub(crate) struct Server {
     /// Address that it listens on and connects from.
@@ -94,7 +102,7 @@ impl Server {
 
     fn spawn(&mut self) {
         let log = fs::File::create(self.directory.join("log")).unwrap();
-        let child = Command::new("redis-server")
+        let child = Command::new(program())
             .args(["--port", &self.port.to_string(), "--bind", &self.host])
             .args(["--bind-source-addr", &self.host, "--protected-mode", "no"])
             .args(["--save", "", "--repl-diskless-sync-delay", "0"])
@@ -349,7 +357,7 @@ impl Server {
              sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n"
         );
         fs::write(&file, text).unwrap();
-        let child = Command::new("redis-server")
+        let child = Command::new(program())
             .arg(&file)
             .arg("--sentinel")
             .stdin(Stdio::null())
