@@ -165,6 +165,7 @@ def e2e():
     import redis as environment
 
     environment.installed()
+    os.environ["GYRE_E2E_BINARIES"] = str(tools.target_directory() / "debug")
     try:  # to cut ways between processes, and for published SDKs; tests that lack their own say that they are skipped
         tools.program("nft", "nftables")
         tools.program("ip", "iproute2")

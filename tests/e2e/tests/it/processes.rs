@@ -34,7 +34,6 @@ impl Process {
         name: &str,
         config: &Value,
     ) -> Self {
-        build();
         let file = directory.join(format!("{name}.json"));
         let (port, rpc_port) = (free_port(), free_port());
         let mut config = config.clone();
@@ -111,20 +110,24 @@ impl Drop for Process {
     }
 }
 
+/// A binary of the suite: one that was built already (`GYRE_E2E_BINARIES` is their directory), or one
+/// of this build, which lies beside the directory of the test's own.
+fn binary(name: &str) -> PathBuf {
+    if let Some(directory) = std::env::var_os("GYRE_E2E_BINARIES") {
+        return Path::new(&directory).join(name);
+    }
+    build();
+    let own = std::env::current_exe().unwrap();
+    own.parent().and_then(Path::parent).unwrap().join(name)
+}
+
 /// Builds the binaries once: a test of this package does not make cargo build those of others.
 fn build() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args([
-            "build",
-            "--quiet",
-            "-p",
-            "gyre-gateway",
-            "-p",
-            "gyre-api",
-            "--bins",
-        ]);
+        cargo.args(["build", "--quiet", "--bins"]);
+        cargo.args(["-p", "gyre-gateway", "-p", "gyre-api"]);
         cargo.current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."));
         // What cargo says of this package to its tests would make it build others again: the scripts
         // of some dependencies look at it.
@@ -136,12 +139,6 @@ fn build() {
         }
         assert!(cargo.status().unwrap().success());
     });
-}
-
-/// A binary of this build: they lie beside the directory of the test's own.
-fn binary(name: &str) -> PathBuf {
-    let own = std::env::current_exe().unwrap();
-    own.parent().and_then(Path::parent).unwrap().join(name)
 }
 
 /// A port that was free a moment ago, below those that the system gives to clients.
