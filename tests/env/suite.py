@@ -177,7 +177,7 @@ def e2e():
     return cargo("test", "--package", "gyre-e2e", "--test", "it", "--", "--ignored", "--nocapture", "--test-threads", "1")
 
 
-def on_redis(conformance):
+def on_redis(conformance, *options):
     """A conformance run against servers that share a Redis, each with a prefix of its own."""
 
     def command():
@@ -185,7 +185,7 @@ def on_redis(conformance):
 
         environment.installed()
         *run, server = conformance()
-        return [PYTHON, "tests/env/redis.py", *run, f"{HERE / 'fresh.sh'} {server}"]
+        return [PYTHON, "tests/env/redis.py", *options, *run, f"{HERE / 'fresh.sh'} {server}"]
 
     return command
 
@@ -226,6 +226,8 @@ STEPS = {
     "conformance-api": (api_conformance, last_pair),
     "conformance-client-redis": (on_redis(client_conformance), last_pair),
     "conformance-api-redis": (on_redis(api_conformance), last_pair),
+    "conformance-client-cluster": (on_redis(client_conformance, "--cluster"), last_pair),
+    "conformance-api-cluster": (on_redis(api_conformance, "--cluster"), last_pair),
     "sdk-js": (sdk_js, node_counts),
     "sdk-python": (sdk_python, pytest_counts),
     "sdk-go": (sdk_go, go_counts),
@@ -238,7 +240,7 @@ GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
     "test": [*FAST, "build", "autobahn", "postgres", "redis", "redis-others", "e2e", "acme", "nginx", "conformance-client",
-             "conformance-client-redis", "conformance-api-redis",
+             "conformance-client-redis", "conformance-api-redis", "conformance-client-cluster", "conformance-api-cluster",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
              "clients-python", "clients-go", "backends"],
 }
