@@ -26,7 +26,7 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let mut sites = Sites::bind(config, Role::Gateway, parts)?;
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
-    let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
+    let opened = gyre_engines::open(config, inlet, parts);
     let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let backends = Backends::build(config, parts, sites.traces());

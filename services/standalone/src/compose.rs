@@ -20,7 +20,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let policy = policy.map_err(Failure::bad_configuration)?;
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
-    let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
+    let opened = gyre_engines::open(config, inlet, parts);
     let Opened { engine, statuses } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;

@@ -212,7 +212,7 @@ fn tags() -> impl Iterator<Item = String> {
 }
 
 /// Slot of a text: CRC-16 of the XMODEM kind, as Redis defines it.
-fn slot_of(text: &str) -> u16 {
+pub(crate) fn slot_of(text: &str) -> u16 {
     let crc = text.bytes().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
             let shifted = crc << 1;

@@ -23,13 +23,14 @@ pub(crate) enum Script {
     StatusRead,
     StatusForget,
     Ping,
+    Agree,
 }
 
 const FENCE: &str = include_str!("lua/fence.lua");
 const MEMBERS: &str = include_str!("lua/members.lua");
 
 impl Script {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 18] = [
         Self::Publish,
         Self::Pass,
         Self::History,
@@ -47,6 +48,7 @@ impl Script {
         Self::StatusRead,
         Self::StatusForget,
         Self::Ping,
+        Self::Agree,
     ];
 
     /// What goes before the script, and the script.
@@ -67,6 +69,7 @@ impl Script {
             Self::Permits => ("", include_str!("lua/permits.lua")),
             Self::StatusSet => ("", include_str!("lua/status.lua")),
             Self::Ping => ("", "return 1"),
+            Self::Agree => ("", include_str!("lua/agree.lua")),
             Self::StatusRead => ("", "return redis.call('HMGET', KEYS[1], 'a', 'o', 's')"),
         }
     }
