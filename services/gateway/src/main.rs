@@ -27,11 +27,16 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
     let opened = gyre_engines::open(config, inlet, parts);
-    let Opened { engine, statuses } = opened.await?;
+    let Opened {
+        engine,
+        statuses,
+        channels: shared,
+    } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
     let (access, channels) = open_store(config, parts).await?;
+    let channels = shared.unwrap_or(channels);
     let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;
     let deps = Deps {
         directory: directory.map_err(Failure::bad_configuration)?,

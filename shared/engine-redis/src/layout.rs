@@ -60,6 +60,16 @@ pub(crate) enum Kind {
     GatewayLeases,
     /// Rates that processes share.
     Meters,
+    /// How many gateways use which channel.
+    ChannelCounts,
+    /// Which channels one gateway uses.
+    ChannelClaims,
+    /// Until when claims of gateways count.
+    ChannelLeases,
+    /// What became of channels.
+    ChannelEvents,
+    /// Which gateway tells it.
+    ChannelTeller,
 }
 
 impl Kind {
@@ -75,6 +85,11 @@ impl Kind {
             Self::Gateways => "g",
             Self::GatewayLeases => "gl",
             Self::Meters => "r",
+            Self::ChannelCounts => "cn",
+            Self::ChannelClaims => "cc",
+            Self::ChannelLeases => "cl",
+            Self::ChannelEvents => "ce",
+            Self::ChannelTeller => "ct",
         }
     }
 }

@@ -13,6 +13,7 @@
 
 mod broker;
 mod bus;
+mod channels;
 mod layout;
 mod link;
 mod metrics;
@@ -26,11 +27,12 @@ mod wire;
 use std::fmt;
 use std::sync::Arc;
 
-use gyre_engine::{Engine, Error, Inlet, Statuses};
+use gyre_engine::{ChannelOutbox, Engine, Error, Inlet, Statuses};
 use gyre_runtime::{Clock, Health, Tasks};
 
 use broker::RedisBroker;
 use bus::Bus;
+use channels::RedisChannels;
 use layout::Layout;
 use link::Link;
 pub use link::{AddressError, Disagreement, Servers};
@@ -88,6 +90,13 @@ impl RedisEngine {
     #[must_use]
     pub fn statuses(&self) -> Arc<dyn Statuses> {
         Arc::new(RedisStatuses::new(self.link.clone(), self.clock.clone()))
+    }
+
+    /// Which channels are in use by any gateway, and what became of them, on the same Redis. Does nothing
+    /// until it is known for which proxies.
+    #[must_use]
+    pub fn channels(&self) -> Arc<dyn ChannelOutbox> {
+        RedisChannels::open(&self.link, &self.clock)
     }
 
     /// Waits until Redis answers.

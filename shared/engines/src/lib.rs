@@ -12,7 +12,7 @@ use std::time::Duration;
 use gyre_config::engine::{BrokerType, EngineType, Redis};
 use gyre_config::tls::Tls;
 use gyre_config::{Config, UserStatus};
-use gyre_engine::{Engine, Error, Inlet, Statuses};
+use gyre_engine::{ChannelOutbox, Engine, Error, Inlet, Statuses};
 use gyre_engine_memory::{MemoryEngine, MemoryStatuses, Swept};
 use gyre_engine_redis::{
     Disagreement, Metrics, Options, OptionsError, RedisEngine, Servers, TlsClients,
@@ -36,6 +36,8 @@ pub struct Opened {
     pub engine: Engine,
     /// The statuses of section `user_status`; `None` if they are not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
+    /// Which channels are in use by any gateway; `None`: there are no others, and the store keeps it.
+    pub channels: Option<Arc<dyn ChannelOutbox>>,
 }
 
 impl fmt::Debug for Opened {
@@ -139,6 +141,7 @@ pub async fn open<I: Inlet>(
             registry: of_main.engine.registry,
         },
         statuses: of_main.statuses,
+        channels: of_main.channels,
     })
 }
 
@@ -204,7 +207,11 @@ impl Opener<'_> {
                 let engine = memory.engine();
                 tasks.spawn_background("engine sweep", sweep(memory));
                 let statuses = is_kept.then(|| memory_statuses(self.statuses, clock));
-                Ok(Opened { engine, statuses })
+                Ok(Opened {
+                    engine,
+                    statuses,
+                    channels: None,
+                })
             }
             EngineType::Redis => {
                 let options = redis_options(source.redis, self.statuses)?;
@@ -222,6 +229,7 @@ impl Opener<'_> {
                 Ok(Opened {
                     engine: redis.engine(),
                     statuses: is_kept.then(|| redis.statuses()),
+                    channels: Some(redis.channels()),
                 })
             }
         }

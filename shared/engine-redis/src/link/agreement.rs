@@ -15,6 +15,9 @@ use crate::scripts::Script;
 /// How often it is said again.
 const RENEW_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often it is tried while it is not known: servers are being connected to.
+const UNKNOWN_INTERVAL: Duration = Duration::from_millis(50);
+
 /// How long it holds after the last process ended. Four times as long as it takes to say it again.
 const TTL: Duration = Duration::from_secs(20);
 
@@ -47,24 +50,28 @@ pub(super) async fn run(link: Link, sender: watch::Sender<Agreement>) {
     let mut tables = link.tables();
     loop {
         let anchors = tables.borrow_and_update().anchors.clone();
-        let found = ask_all(&link, &anchors).await;
-        if *sender.borrow() != found {
-            match &found {
-                Agreement::Failed(reason) => tracing::error!(%reason, "redis is not used"),
-                Agreement::Reached => tracing::debug!("settings agree with those on redis"),
-                Agreement::Unknown => {}
-            }
-            // Silence does not take back what was said.
-            if found != Agreement::Unknown {
-                sender.send_replace(found);
-            }
-        }
+        note(&sender, ask_all(&link, &anchors).await);
+        let pause = match *sender.borrow() {
+            Agreement::Unknown => UNKNOWN_INTERVAL,
+            Agreement::Reached | Agreement::Failed(_) => jittered(RENEW_INTERVAL),
+        };
         tokio::select! {
             changed = tables.changed() => if changed.is_err() { return },
-            () = sleep(jittered(RENEW_INTERVAL)) => {}
+            () = sleep(pause) => {}
             () = sender.closed() => return,
         }
     }
+}
+
+/// Takes what was found; silence does not take back what was said.
+fn note(sender: &watch::Sender<Agreement>, found: Agreement) {
+    if found == Agreement::Unknown || *sender.borrow() == found {
+        return;
+    }
+    if let Agreement::Failed(reason) = &found {
+        tracing::error!(%reason, "redis is not used");
+    }
+    sender.send_replace(found);
 }
 
 async fn ask_all(link: &Link, anchors: &[Arc<Node>]) -> Agreement {

@@ -11,6 +11,10 @@ use crate::servers::{Cluster, Server, until};
 use crate::subject::{Opened, section};
 
 async fn is_refused(opened: &Opened, told: &str) {
+    until("somebody disagrees", || async {
+        opened.redis.agreed().await.is_err()
+    })
+    .await;
     let refused = opened.redis.agreed().await.unwrap_err().to_string();
     assert!(refused.contains(told), "{refused}");
     assert!(matches!(opened.redis.health(), Health::Failed(_)));
@@ -89,6 +93,10 @@ async fn servers_that_share_the_channels_stand_in_one_order() {
     let (a, b) = (Server::start(&[]).await, Server::start(&[]).await);
     let first = section(|one| one.address = vec![a.address(), b.address()]);
     let one = Opened::new(&first, Arc::new(()));
+    until("both are there", || async {
+        one.redis.health() == Health::Good
+    })
+    .await;
     assert_eq!(one.redis.agreed().await, Ok(()));
     let turned = Redis {
         address: vec![b.address(), a.address()],

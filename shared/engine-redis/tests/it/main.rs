@@ -9,6 +9,7 @@
 )]
 
 mod agreement;
+mod channels;
 mod checker;
 mod conformance;
 mod costs;
