@@ -32,6 +32,7 @@ mod sdks;
 #[expect(dead_code, reason = "the tests of the engine use more of it")]
 #[path = "../../../../shared/engine-redis/tests/it/servers.rs"]
 mod servers;
+mod states;
 #[expect(dead_code, reason = "the tests of single connections use more of it")]
 #[path = "../../../../services/standalone/tests/it/websocket.rs"]
 mod websocket;
