@@ -24,7 +24,7 @@ fn main() -> ExitCode {
 async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     gyre_engines::check_apart(config).map_err(Failure::bad_configuration)?;
     let mut sites = Sites::bind(config, Role::Gateway, parts)?;
-    let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
+    let delivery = Gateway::delivery(config, parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
     let opened = gyre_engines::open(config, inlet, parts);
     let Opened {

@@ -18,7 +18,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let mut sites = Sites::bind(config, Role::Everything, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
     let policy = policy.map_err(Failure::bad_configuration)?;
-    let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
+    let delivery = Gateway::delivery(config, parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
     let opened = gyre_engines::open(config, inlet, parts);
     let Opened {
