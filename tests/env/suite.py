@@ -223,6 +223,8 @@ STEPS = {
     "conformance-http-stream": (over("http_stream"), last_pair),
     "conformance-sse": (over("sse"), last_pair),
     "conformance-grpc": (over("grpc"), last_pair),
+    "conformance-ws-h2": (over("ws-h2"), last_pair),
+    "conformance-webtransport": (over("webtransport"), last_pair),
     "conformance-api": (api_conformance, last_pair),
     "conformance-client-redis": (on_redis(client_conformance), last_pair),
     "conformance-api-redis": (on_redis(api_conformance), last_pair),
@@ -241,8 +243,8 @@ GROUPS = {
     "test-fast": FAST,
     "test": [*FAST, "build", "autobahn", "postgres", "redis", "redis-others", "e2e", "acme", "nginx", "conformance-client",
              "conformance-client-redis", "conformance-api-redis", "conformance-client-cluster", "conformance-api-cluster",
-             "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
-             "clients-python", "clients-go", "backends"],
+             "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-ws-h2", "conformance-webtransport",
+             "conformance-api", "sdk-js", "sdk-python", "sdk-go", "clients-python", "clients-go", "backends"],
 }
 
 

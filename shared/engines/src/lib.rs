@@ -373,36 +373,36 @@ mod tests {
 
     #[tokio::test]
     async fn a_broker_may_live_elsewhere() {
-        let (clock, tasks) = (Clock::fixed(UnixMillis(1)), Tasks::default());
+        let parts = parts();
         let mut config = Config::default();
         config.broker.enabled = true;
         config.broker.r#type = BrokerType::Redis;
         // Nobody listens there.
         config.broker.redis.address = vec!["127.0.0.1:1".to_owned()];
-        let engine = open(&config, Arc::new(()), &clock, &tasks).await;
+        let engine = open(&config, Arc::new(()), &parts).await;
         let engine = engine.unwrap().engine;
         let channel = ChannelName::new("news").unwrap();
         assert!(engine.broker.features().cross_node);
         let history = engine.broker.history(&channel, HistoryQuery::default());
         assert!(matches!(history.await, Err(Error::Unavailable { .. })));
         assert!(engine.presence.members(&channel).await.is_ok());
-        tasks.stop(Duration::ZERO).await;
+        parts.tasks.stop(Duration::ZERO).await;
     }
 
     #[tokio::test]
     async fn a_start_without_redis_fails_if_it_is_said() {
-        let (clock, tasks) = (Clock::fixed(UnixMillis(1)), Tasks::default());
+        let parts = parts();
         for fails in [false, true] {
             let mut config = Config::default();
             config.engine.r#type = EngineType::Redis;
             config.engine.redis.address = vec!["127.0.0.1:1".to_owned()];
             config.engine.redis.io_timeout = Millis(100);
             config.engine.redis.fail_at_start = fails;
-            let opened = open(&config, Arc::new(()), &clock, &tasks).await;
+            let opened = open(&config, Arc::new(()), &parts).await;
             let is_refused = matches!(opened, Err(OpenError::NotThere(_)));
             assert_eq!(is_refused, fails);
         }
-        tasks.stop(Duration::ZERO).await;
+        parts.tasks.stop(Duration::ZERO).await;
     }
 
     #[tokio::test(start_paused = true)]
