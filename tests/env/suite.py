@@ -148,7 +148,8 @@ def redis():
     import redis as environment
 
     environment.installed()
-    return cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "2")
+    packages = ("--package", "gyre-engine-redis", "--package", "gyre-engines")
+    return cargo("test", *packages, "--test", "it", "--", "--ignored", "--test-threads", "2")
 
 
 def redis_others():

@@ -31,12 +31,20 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
         engine,
         statuses,
         channels: shared,
+        metrics,
     } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
-    let (access, channels) = open_store(config, parts).await?;
-    let channels = shared.unwrap_or(channels);
+    let (access, kept) = open_store(config, parts, &|section| {
+        Ok(gyre_engines::open_exclusions(
+            section,
+            &parts.tasks,
+            &metrics,
+        )?)
+    })
+    .await?;
+    let channels = shared.unwrap_or(kept);
     let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;
     let deps = Deps {
         directory: directory.map_err(Failure::bad_configuration)?,

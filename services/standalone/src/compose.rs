@@ -25,10 +25,18 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
         engine,
         statuses,
         channels: shared,
+        metrics,
     } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
-    let (access, channels) = open_store(config, parts).await?;
+    let (access, channels) = open_store(config, parts, &|section| {
+        Ok(gyre_engines::open_exclusions(
+            section,
+            &parts.tasks,
+            &metrics,
+        )?)
+    })
+    .await?;
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
     let channels = shared.unwrap_or(channels);
