@@ -177,6 +177,12 @@ def nginx():
     return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nginx"]
 
 
+def readme():
+    tools.program("curl", "curl")
+    tools.node_modules(ROOT / "tests/sdk/js")
+    return [PYTHON, "tests/readme/run.py"]
+
+
 def acme():
     import pebble
 
@@ -198,6 +204,7 @@ STEPS = {
     "redis": (redis, cargo_counts),
     "acme": (acme, last_pair),
     "nginx": (nginx, pytest_counts),
+    "readme": (readme, last_pair),
     "e2e": (e2e, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
@@ -219,7 +226,7 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "acme", "nginx", "conformance-client",
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "acme", "nginx", "readme", "conformance-client",
              "conformance-client-redis", "conformance-api-redis",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-ws-h2", "conformance-webtransport",
              "conformance-api", "sdk-js", "sdk-python", "sdk-go", "clients-python", "clients-go", "backends"],
