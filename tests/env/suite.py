@@ -177,6 +177,11 @@ def nginx():
     return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nginx"]
 
 
+def tls():
+    python = tools.venv("conformance-client", ROOT / "tests/conformance/client/requirements.txt")
+    return [python, "tests/tls/run.py"]
+
+
 def readme():
     tools.program("curl", "curl")
     tools.node_modules(ROOT / "tests/sdk/js")
@@ -205,6 +210,7 @@ STEPS = {
     "acme": (acme, last_pair),
     "nginx": (nginx, pytest_counts),
     "readme": (readme, last_pair),
+    "tls": (tls, last_pair),
     "e2e": (e2e, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
@@ -226,7 +232,7 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "acme", "nginx", "readme", "conformance-client",
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "acme", "nginx", "readme", "tls", "conformance-client",
              "conformance-client-redis", "conformance-api-redis",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-ws-h2", "conformance-webtransport",
              "conformance-api", "sdk-js", "sdk-python", "sdk-go", "clients-python", "clients-go", "backends"],
