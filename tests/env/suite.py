@@ -151,14 +151,33 @@ def redis():
     return cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "2")
 
 
+def redis_others():
+    """What says most about a server, with Redis 8 and with Valkey."""
+    import redis_servers
+
+    redis_servers.installed()
+    tests = ["conformance::", "sentinels::", "costs::", "faults::a_primary_is_killed_whose_replica_is_behind"]
+    test = cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "3")
+    return [PYTHON, "tests/env/redis_servers.py", *test, *tests]
+
+
 def e2e():
     import redis as environment
 
     environment.installed()
+    os.environ["GYRE_E2E_BINARIES"] = str(tools.target_directory() / "debug")
+    try:  # to cut ways between processes, and for published SDKs; tests that lack their own say that they are skipped
+        tools.program("nft", "nftables")
+        tools.program("ip", "iproute2")
+        os.environ["GYRE_NODE_MODULES"] = str(tools.node_modules(ROOT / "tests/sdk/js"))
+        os.environ["GYRE_NODE"] = tools.program("node")
+        os.environ["GYRE_SDK_PYTHON"] = str(tools.venv("sdk-python", ROOT / "tests/sdk/python/requirements.txt"))
+    except Missing as problem:
+        print(problem)
     return cargo("test", "--package", "gyre-e2e", "--test", "it", "--", "--ignored", "--nocapture", "--test-threads", "1")
 
 
-def on_redis(conformance):
+def on_redis(conformance, *options):
     """A conformance run against servers that share a Redis, each with a prefix of its own."""
 
     def command():
@@ -166,7 +185,7 @@ def on_redis(conformance):
 
         environment.installed()
         *run, server = conformance()
-        return [PYTHON, "tests/env/redis.py", *run, f"{HERE / 'fresh.sh'} {server}"]
+        return [PYTHON, "tests/env/redis.py", *options, *run, f"{HERE / 'fresh.sh'} {server}"]
 
     return command
 
@@ -207,6 +226,7 @@ STEPS = {
     "autobahn": (autobahn, last_pair),
     "postgres": (postgres, cargo_counts),
     "redis": (redis, cargo_counts),
+    "redis-others": (redis_others, cargo_counts),
     "acme": (acme, last_pair),
     "nginx": (nginx, pytest_counts),
     "readme": (readme, last_pair),
@@ -221,6 +241,8 @@ STEPS = {
     "conformance-api": (api_conformance, last_pair),
     "conformance-client-redis": (on_redis(client_conformance), last_pair),
     "conformance-api-redis": (on_redis(api_conformance), last_pair),
+    "conformance-client-cluster": (on_redis(client_conformance, "--cluster"), last_pair),
+    "conformance-api-cluster": (on_redis(api_conformance, "--cluster"), last_pair),
     "sdk-js": (sdk_js, node_counts),
     "sdk-python": (sdk_python, pytest_counts),
     "sdk-go": (sdk_go, go_counts),
@@ -232,8 +254,8 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "acme", "nginx", "readme", "tls", "conformance-client",
-             "conformance-client-redis", "conformance-api-redis",
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "redis-others", "e2e", "acme", "nginx", "readme", "tls",
+             "conformance-client", "conformance-client-redis", "conformance-api-redis", "conformance-client-cluster", "conformance-api-cluster",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-ws-h2", "conformance-webtransport",
              "conformance-api", "sdk-js", "sdk-python", "sdk-go", "clients-python", "clients-go", "backends"],
 }

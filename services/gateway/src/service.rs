@@ -103,8 +103,8 @@ impl Gateway {
     /// # Errors
     ///
     /// Another part of the process has registered one of the gateway's metrics.
-    pub fn delivery(parts: &Parts) -> Result<Arc<Delivery>, RegisterError> {
-        let metrics = Arc::new(Metrics::new(&parts.registry)?);
+    pub fn delivery(config: &Config, parts: &Parts) -> Result<Arc<Delivery>, RegisterError> {
+        let metrics = Arc::new(Metrics::new(&parts.registry, &config.prometheus)?);
         Ok(Arc::new(Delivery {
             hub: Arc::default(),
             metrics,

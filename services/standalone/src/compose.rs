@@ -18,15 +18,20 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let mut sites = Sites::bind(config, Role::Everything, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
     let policy = policy.map_err(Failure::bad_configuration)?;
-    let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
+    let delivery = Gateway::delivery(config, parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
-    let opened = gyre_engines::open(config, inlet, &parts.clock, &parts.tasks);
-    let Opened { engine, statuses } = opened.await?;
+    let opened = gyre_engines::open(config, inlet, parts);
+    let Opened {
+        engine,
+        statuses,
+        channels: shared,
+    } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
     let (access, channels) = open_store(config, parts).await?;
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
+    let channels = shared.unwrap_or(channels);
     let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;
     let deps = gyre_gateway::Deps {
         engine: engine.clone(),

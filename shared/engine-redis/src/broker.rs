@@ -1,3 +1,6 @@
+pub(crate) mod flights;
+pub(crate) mod history;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +14,9 @@ use gyre_runtime::Clock;
 use gyre_types::{ChannelName, Epoch};
 use redis::{Cmd, Value, cmd};
 
+use self::flights::Flights;
+use self::history::{Read, Renew, millis, millis_text, new_epoch, odd, stream_keys};
 use crate::bus::Bus;
-use crate::flights::Flights;
-use crate::history::{self, Read, Renew, millis, millis_text, new_epoch, odd, stream_keys};
 use crate::layout::{Kind, Place};
 use crate::link::{Facts, Link, Live, Repeat, Request};
 use crate::options::Wait;

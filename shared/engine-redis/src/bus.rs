@@ -74,6 +74,10 @@ impl<I: Inlet> Bus<I> {
 
     /// One more subscriber of this process in a channel; done when it is heard.
     pub(crate) async fn subscribe(&self, channel: &ChannelName) -> Result<(), Error> {
+        if let Err(disagreement) = self.link.agrees() {
+            let reason = disagreement.to_string();
+            return Err(Error::Unavailable { reason });
+        }
         let place = self.link.layout().place(channel.as_str());
         let Some(partition) = self.partition(place) else {
             return Ok(());
@@ -157,6 +161,8 @@ impl<I: Inlet> Bus<I> {
         if gaps.is_empty() {
             return;
         }
+        let count = u64::try_from(gaps.len()).unwrap_or(u64::MAX);
+        self.link.metrics().gaps.inc_by(count);
         let gaps = gaps.into_iter().map(|gap| (place, gap));
         self.gaps.lock().extend(gaps);
         self.gap.notify_one();

@@ -7,9 +7,11 @@
 //! have been done already, and stops everybody while it looks for one lost node.
 
 mod address;
+mod agreement;
 mod call;
 mod connect;
 mod facts;
+mod health;
 mod node;
 mod sentinel;
 mod topology;
@@ -29,13 +31,16 @@ use tokio::time::Instant;
 
 pub use address::AddressError;
 pub(crate) use address::{Address, Given};
+use agreement::Agreement;
 pub(crate) use call::{Repeat, Request};
 pub(crate) use connect::{Connector, Opened};
 pub(crate) use facts::Facts;
+pub use health::{Disagreement, Servers};
 pub(crate) use node::{Live, Node};
 pub(crate) use topology::Table;
 
 use crate::layout::Layout;
+use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::scripts::Scripts;
 
@@ -61,12 +66,20 @@ struct Shared {
     /// Told when the table may be out of date.
     doubt: Notify,
     parts: mpsc::Sender<Part>,
+    agreement: watch::Receiver<Agreement>,
+    metrics: Metrics,
     begun: Instant,
 }
 
 impl Link {
     /// Begins to connect. What it does besides runs on `tasks`.
-    pub(crate) fn open(options: Options, layout: Arc<Layout>, tasks: &Tasks) -> Self {
+    pub(crate) fn open(
+        options: Options,
+        layout: Arc<Layout>,
+        tasks: &Tasks,
+        metrics: &Metrics,
+    ) -> Self {
+        let (agreed, agreement) = watch::channel(Agreement::Unknown);
         let (parts, waiting) = mpsc::channel(PARTS_WAITING);
         tasks.spawn_background("redis", run_parts(waiting));
         let (table, _) = watch::channel(Arc::new(Table::default()));
@@ -83,10 +96,13 @@ impl Link {
                 nodes: Mutex::default(),
                 doubt: Notify::new(),
                 parts,
+                agreement,
+                metrics: metrics.clone(),
                 begun: Instant::now(),
             }),
         };
         link.begin();
+        link.run(agreement::run(link.clone(), agreed));
         link
     }
 
@@ -145,8 +161,15 @@ impl Link {
         }
     }
 
-    /// The node that serves a partition.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The node that serves a partition; nobody does for a process that others disagree with.
     fn owner(&self, partition: u16) -> Option<Arc<Node>> {
+        if self.disagreement().is_some() {
+            return None;
+        }
         self.shared.table.borrow().owner(partition).cloned()
     }
 

@@ -23,13 +23,21 @@ pub(crate) enum Script {
     StatusRead,
     StatusForget,
     Ping,
+    Agree,
+    ChannelRecord,
+    ChannelClaims,
+    ChannelLook,
+    ChannelSweep,
+    ChannelTake,
+    ChannelTold,
 }
 
 const FENCE: &str = include_str!("lua/fence.lua");
+const CHANNELS: &str = include_str!("lua/channels.lua");
 const MEMBERS: &str = include_str!("lua/members.lua");
 
 impl Script {
-    const ALL: [Self; 17] = [
+    const ALL: [Self; 24] = [
         Self::Publish,
         Self::Pass,
         Self::History,
@@ -47,6 +55,13 @@ impl Script {
         Self::StatusRead,
         Self::StatusForget,
         Self::Ping,
+        Self::Agree,
+        Self::ChannelRecord,
+        Self::ChannelClaims,
+        Self::ChannelLook,
+        Self::ChannelSweep,
+        Self::ChannelTake,
+        Self::ChannelTold,
     ];
 
     /// What goes before the script, and the script.
@@ -67,6 +82,13 @@ impl Script {
             Self::Permits => ("", include_str!("lua/permits.lua")),
             Self::StatusSet => ("", include_str!("lua/status.lua")),
             Self::Ping => ("", "return 1"),
+            Self::ChannelRecord => (CHANNELS, include_str!("lua/channel_record.lua")),
+            Self::ChannelClaims => ("", "return redis.call('HKEYS', KEYS[1])"),
+            Self::ChannelLook => (CHANNELS, include_str!("lua/channel_look.lua")),
+            Self::ChannelSweep => (CHANNELS, include_str!("lua/channel_sweep.lua")),
+            Self::ChannelTake => ("", include_str!("lua/channel_take.lua")),
+            Self::ChannelTold => ("", include_str!("lua/channel_told.lua")),
+            Self::Agree => ("", include_str!("lua/agree.lua")),
             Self::StatusRead => ("", "return redis.call('HMGET', KEYS[1], 'a', 'o', 's')"),
         }
     }

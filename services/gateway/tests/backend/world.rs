@@ -60,6 +60,11 @@ impl World {
         client
     }
 
+    /// What the process counts, in the text format.
+    pub(crate) fn metrics(&self) -> String {
+        self.parts.registry.encode().unwrap()
+    }
+
     pub(crate) async fn stop(self) {
         self.parts.tasks.stop(Duration::from_millis(1)).await;
         self.backend_parts

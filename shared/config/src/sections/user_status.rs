@@ -8,7 +8,7 @@ options! {
     pub struct UserStatus {
         /// Switches it on.
         enabled: bool;
-        /// How long a status is kept after its last change. Unit: duration.
+        /// How long a status is kept after its last change, in whole seconds. Unit: duration.
         expire_interval: Millis = Millis::from_secs(2_592_000);
     }
 }

@@ -8,11 +8,14 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod agreement;
+mod channels;
 mod checker;
 mod conformance;
 mod costs;
 mod faults;
 mod leases;
+mod options;
 mod refusals;
 mod schedules;
 mod sentinels;

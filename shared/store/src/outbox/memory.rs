@@ -1,12 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::ready;
 
+use gyre_engine::{
+    BoxFuture, ChannelOutbox, ChannelState, InUse, OutboxError, StateEvent, Transition,
+};
 use gyre_types::UnixMillis;
 use parking_lot::Mutex;
-
-use crate::BoxFuture;
-use crate::outbox::{ChannelOutbox, ChannelState, InUse, StateEvent, Transition};
-use crate::sql::SqlError;
 
 /// Keeps transitions in memory: a restart forgets them, and which channels were in use.
 #[derive(Debug, Default)]
@@ -27,7 +26,10 @@ pub(crate) const fn generation_at(at: UnixMillis) -> i64 {
 }
 
 impl ChannelOutbox for MemoryOutbox {
-    fn record<'a>(&'a self, transitions: &'a [Transition]) -> BoxFuture<'a, Result<(), SqlError>> {
+    fn record<'a>(
+        &'a self,
+        transitions: &'a [Transition],
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
         let mut inner = self.inner.lock();
         for transition in transitions {
             let generation = generation_at(transition.at).max(inner.last + 1);
@@ -53,7 +55,7 @@ impl ChannelOutbox for MemoryOutbox {
         &'a self,
         proxy: &'a str,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<StateEvent>, SqlError>> {
+    ) -> BoxFuture<'a, Result<Vec<StateEvent>, OutboxError>> {
         let inner = self.inner.lock();
         let own = inner
             .events
@@ -63,7 +65,11 @@ impl ChannelOutbox for MemoryOutbox {
         Box::pin(ready(Ok(found)))
     }
 
-    fn told<'a>(&'a self, proxy: &'a str, generation: i64) -> BoxFuture<'a, Result<(), SqlError>> {
+    fn told<'a>(
+        &'a self,
+        proxy: &'a str,
+        generation: i64,
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
         let is_told = |event: &StateEvent| {
             &*event.transition.proxy == proxy && event.generation <= generation
         };
@@ -71,7 +77,7 @@ impl ChannelOutbox for MemoryOutbox {
         Box::pin(ready(Ok(())))
     }
 
-    fn waiting(&self) -> BoxFuture<'_, Result<u64, SqlError>> {
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, OutboxError>> {
         let waiting = self.inner.lock().events.len();
         Box::pin(ready(Ok(u64::try_from(waiting).unwrap_or(u64::MAX))))
     }
@@ -80,7 +86,7 @@ impl ChannelOutbox for MemoryOutbox {
         &'a self,
         after: &'a str,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<InUse>, SqlError>> {
+    ) -> BoxFuture<'a, Result<Vec<InUse>, OutboxError>> {
         let inner = self.inner.lock();
         let later = inner
             .in_use
@@ -93,7 +99,7 @@ impl ChannelOutbox for MemoryOutbox {
         Box::pin(ready(Ok(found.collect())))
     }
 
-    fn proxies(&self) -> BoxFuture<'_, Result<Vec<String>, SqlError>> {
+    fn proxies(&self) -> BoxFuture<'_, Result<Vec<String>, OutboxError>> {
         let inner = self.inner.lock();
         let told = inner.events.iter().map(|event| &event.transition.proxy);
         let all: BTreeSet<String> = told
@@ -103,7 +109,7 @@ impl ChannelOutbox for MemoryOutbox {
         Box::pin(ready(Ok(all.into_iter().collect())))
     }
 
-    fn forget<'a>(&'a self, proxy: &'a str) -> BoxFuture<'a, Result<(), SqlError>> {
+    fn forget<'a>(&'a self, proxy: &'a str) -> BoxFuture<'a, Result<(), OutboxError>> {
         let mut inner = self.inner.lock();
         inner
             .events
