@@ -255,7 +255,8 @@ GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
     "test": [*FAST, "build", "autobahn", "postgres", "redis", "redis-others", "e2e", "acme", "nginx", "readme", "tls",
-             "conformance-client", "conformance-client-redis", "conformance-api-redis", "conformance-client-cluster", "conformance-api-cluster",
+             "conformance-client", "conformance-client-redis", "conformance-api-redis", "conformance-client-cluster",
+             "conformance-api-cluster",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-ws-h2", "conformance-webtransport",
              "conformance-api", "sdk-js", "sdk-python", "sdk-go", "clients-python", "clients-go", "backends"],
 }

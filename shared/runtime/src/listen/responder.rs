@@ -52,6 +52,12 @@ impl Responder {
         }
     }
 
+    /// Whether what is written leaves in frames, which some readers count (HTTP/2).
+    #[must_use]
+    pub const fn has_frames(&self) -> bool {
+        matches!(self.0, Kind::Http2 { .. })
+    }
+
     /// Sends these behind the body, which many responses may share. Only over HTTP/2.
     pub fn trailers(&mut self, sent: Arc<HeaderMap>) {
         match &mut self.0 {
