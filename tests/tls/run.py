@@ -6,6 +6,7 @@ changes nothing. Runs with what the client conformance tests need.
 """
 
 import asyncio
+import contextlib
 import json
 import logging
 import os
@@ -132,6 +133,8 @@ class WebSocketOverHTTP2(Door):
 
     async def close(self):
         self.tunnel.abort()
+        with contextlib.suppress(OSError):
+            await self.tunnel.outgoing.wait_closed()
 
 
 class UniGRPC(Door):

@@ -53,7 +53,7 @@ async fn without_padding_the_reader_is_cut_off() {
 #[tokio::test]
 async fn small_texts_wait_for_a_reader_that_pauses() {
     for path in ["uni_sse", "uni_http_stream"] {
-        let got = read_texts_late(path).await;
+        let got = Box::pin(read_texts_late(path)).await;
         let expected = (0..COUNT).map(|n| format!("\"data\":{n}"));
         for (n, expected) in expected.enumerate() {
             assert!(got.contains(&expected), "{path} lost {n}");

@@ -101,7 +101,7 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
 async fn silence(ear: &Ear) {
     sleep(FAREWELL_WAIT).await;
     if ear.has_heard() {
-        pending().await
+        pending::<()>().await;
     }
 }
 
