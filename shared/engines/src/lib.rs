@@ -391,8 +391,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_start_without_redis_fails_if_it_is_said() {
-        let parts = parts();
         for fails in [false, true] {
+            let parts = parts();
             let mut config = Config::default();
             config.engine.r#type = EngineType::Redis;
             config.engine.redis.address = vec!["127.0.0.1:1".to_owned()];
@@ -401,8 +401,8 @@ mod tests {
             let opened = open(&config, Arc::new(()), &parts).await;
             let is_refused = matches!(opened, Err(OpenError::NotThere(_)));
             assert_eq!(is_refused, fails);
+            parts.tasks.stop(Duration::ZERO).await;
         }
-        parts.tasks.stop(Duration::ZERO).await;
     }
 
     #[tokio::test(start_paused = true)]
