@@ -197,6 +197,17 @@ def nginx():
     return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nginx"]
 
 
+def tls():
+    python = tools.venv("conformance-client", ROOT / "tests/conformance/client/requirements.txt")
+    return [python, "tests/tls/run.py"]
+
+
+def readme():
+    tools.program("curl", "curl")
+    tools.node_modules(ROOT / "tests/sdk/js")
+    return [PYTHON, "tests/readme/run.py"]
+
+
 def acme():
     import pebble
 
@@ -219,6 +230,8 @@ STEPS = {
     "redis-others": (redis_others, cargo_counts),
     "acme": (acme, last_pair),
     "nginx": (nginx, pytest_counts),
+    "readme": (readme, last_pair),
+    "tls": (tls, last_pair),
     "e2e": (e2e, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
@@ -242,8 +255,9 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "redis", "redis-others", "e2e", "acme", "nginx", "conformance-client",
-             "conformance-client-redis", "conformance-api-redis", "conformance-client-cluster", "conformance-api-cluster",
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "redis-others", "e2e", "acme", "nginx", "readme", "tls",
+             "conformance-client", "conformance-client-redis", "conformance-api-redis", "conformance-client-cluster",
+             "conformance-api-cluster",
              "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-ws-h2", "conformance-webtransport",
              "conformance-api", "sdk-js", "sdk-python", "sdk-go", "clients-python", "clients-go", "backends"],
 }

@@ -19,14 +19,14 @@ SUBPROTOCOLS = {"json": "centrifuge-json", "protobuf": "centrifuge-protobuf"}
 class Tunnel:
     """Bytes both ways through an extended CONNECT."""
 
-    def __init__(self, host, port):
-        self.host, self.port = host, port
+    def __init__(self, host, port, tls=None):
+        self.host, self.port, self.tls = host, port, tls
         self.http = H2Connection(H2Configuration(header_encoding="utf-8"))
         self.room, self.sending = asyncio.Event(), asyncio.Lock()
 
     async def open(self, path, headers):
         """Headers of the answer."""
-        self.incoming, self.outgoing = await asyncio.open_connection(self.host, self.port)
+        self.incoming, self.outgoing = await asyncio.open_connection(self.host, self.port, ssl=self.tls)
         self.http.initiate_connection()
         settings = await self.event(RemoteSettingsChanged)
         if SettingCodes.ENABLE_CONNECT_PROTOCOL not in settings.changed_settings:

@@ -2,6 +2,7 @@
 
 import asyncio
 import datetime
+import ipaddress
 import ssl
 
 from aioquic.asyncio import QuicConnectionProtocol
@@ -22,13 +23,14 @@ DATAGRAM_BYTES = 65536
 
 
 def certificate():
-    """A certificate of 127.0.0.1 and its key, as PEM."""
+    """A certificate of this machine and its key, as PEM."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)
     day = datetime.timedelta(days=1)
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now - day, now + day)
-    text = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    text = builder.add_extension(names, critical=False).sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
     kept = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     return text.decode(), kept.decode()
 
@@ -81,6 +83,8 @@ class Session(QuicConnectionProtocol):
         self.closed.set_result((code, reason))
         if not self.answered.done():
             self.answered.set_exception(ConnectionError("the connection ended"))
+            # Nobody may be waiting for it.
+            self.answered.exception()
 
     def fall_silent(self):
         """Sends nothing more."""
@@ -97,6 +101,19 @@ class Session(QuicConnectionProtocol):
         self.transmit()
 
 
+async def connected(port, trust=None):
+    """A QUIC connection to a port of this machine, which has to show the certificate that is trusted, or any."""
+    configuration = QuicConfiguration(
+        alpn_protocols=H3_ALPN, max_datagram_frame_size=DATAGRAM_BYTES, server_name="localhost",
+        verify_mode=ssl.CERT_REQUIRED if trust else ssl.CERT_NONE, cadata=trust.encode() if trust else None)
+    endpoint = asyncio.get_running_loop().create_datagram_endpoint(
+        lambda: Session(QuicConnection(configuration=configuration)), local_addr=("127.0.0.1", 0))
+    _, session = await endpoint
+    session.connect(("127.0.0.1", port))
+    await session.wait_connected()
+    return session
+
+
 class WebTransport(Connection):
     """Lines or messages with lengths, both ways on the stream that the client opens."""
 
@@ -105,17 +122,9 @@ class WebTransport(Connection):
 
     async def open(self):
         self.log(self.name, ">", "[open WebTransport]")
-        address = ("127.0.0.1", self.server.port)
-        configuration = QuicConfiguration(
-            alpn_protocols=H3_ALPN, max_datagram_frame_size=DATAGRAM_BYTES, server_name="localhost",
-            verify_mode=ssl.CERT_NONE)
-        endpoint = asyncio.get_running_loop().create_datagram_endpoint(
-            lambda: Session(QuicConnection(configuration=configuration)), local_addr=("127.0.0.1", 0))
-        _, self.session = await endpoint
-        self.session.connect(address)
-        await self.session.wait_connected()
+        self.session = await connected(self.server.port)
         query = "?cf_protocol=protobuf" if self.fmt == "protobuf" else ""
-        status = await self.session.open("%s:%s" % address, PATH + query)
+        status = await self.session.open(f"localhost:{self.server.port}", PATH + query)
         if status != 200:
             raise ConnectionError(f"HTTP {status}")
         self.reader = asyncio.create_task(self.read())
