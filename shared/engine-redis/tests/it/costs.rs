@@ -26,6 +26,15 @@ async fn scripts(server: &Server) -> u64 {
     by_hash + by_text - set
 }
 
+/// The same of all servers of a cluster.
+async fn scripts_of(cluster: &Cluster) -> u64 {
+    let mut sum = 0;
+    for server in &cluster.servers {
+        sum += scripts(server).await;
+    }
+    sum
+}
+
 /// Reads of publications, and of anything about streams.
 async fn reads(server: &Server) -> (u64, u64) {
     let all = ["xrange", "xrevrange", "hmget"];
@@ -179,7 +188,7 @@ async fn a_thousand_that_come_back_at_once_are_three_reads_and_then_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: python3 tests/env/suite.py redis"]
-async fn a_process_has_two_connections_to_a_primary() {
+async fn a_process_has_two_connections_to_a_primary_and_publishes_with_one_command() {
     let cluster = Cluster::start().await;
     let section = section(|one| {
         one.cluster_address = cluster.addresses();
@@ -187,6 +196,7 @@ async fn a_process_has_two_connections_to_a_primary() {
     });
     let opened = Opened::new(&section, Arc::new(()));
     opened.redis.ready().await.unwrap();
+    let before = scripts_of(&cluster).await;
     for number in 0..200 {
         let channel = ChannelName::new(&number.to_string()).unwrap();
         opened.engine.broker.subscribe(&channel).await.unwrap();
@@ -202,6 +212,7 @@ async fn a_process_has_two_connections_to_a_primary() {
             .await
             .unwrap();
     }
+    assert_eq!(scripts_of(&cluster).await - before, 200, "one each");
     for (index, server) in cluster.servers.iter().enumerate() {
         let list: String = server.run(&["CLIENT", "LIST"]).await;
         let count = list
