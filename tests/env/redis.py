@@ -2,11 +2,13 @@
 """A real Redis for the length of a command: empty, on free ports of loopback, and gyre's engine is told of it.
 
     redis.py [--cluster] COMMAND...     runs the command with GYRE_ENGINE_TYPE=redis and the addresses
+    redis.py --costs COMMAND...         tells besides what the server did for it
 
 With --cluster it is three primaries with a replica each. Servers that share it need prefixes of their own: see `fresh.sh`.
 """
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -71,6 +73,15 @@ class Redis:
         asked = subprocess.run(["redis-cli", "-p", str(self.port), *words], capture_output=True, text=True)
         return asked.stdout
 
+    def costs(self):
+        """Scripts that it ran, and the CPU that it took. Unit: seconds."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection:
+            connection.sendall(b"INFO everything\r\nQUIT\r\n")
+            text = b"".join(iter(lambda: connection.recv(65536), b"")).decode()
+        scripts = re.findall(r"^cmdstat_eval(?:sha)?:calls=(\d+)", text, re.MULTILINE)
+        cpu = re.findall(r"^used_cpu_(?:user|sys):([\d.]+)", text, re.MULTILINE)
+        return sum(map(int, scripts)), sum(map(float, cpu))
+
     def _answers(self):
         if self.process.poll() is not None:
             raise RuntimeError("redis-server does not start")
@@ -118,12 +129,18 @@ def main():
     kind = Redis
     if words[:1] == ["--cluster"]:
         kind, words = Cluster, words[1:]
+    tells_costs = words[:1] == ["--costs"]
+    words = words[tells_costs:]
     if not words:
         print(__doc__.strip(), file=sys.stderr)
         return 2
     with kind() as redis:
         environment = os.environ | {"GYRE_ENGINE_TYPE": "redis"} | redis.environment
-        return subprocess.run(words, env=environment).returncode
+        code = subprocess.run(words, env=environment).returncode
+        if tells_costs:
+            scripts, cpu = redis.costs()
+            print(f"Redis: {scripts} scripts, {cpu:.2f} s of CPU, {cpu * 1e6 / max(scripts, 1):.1f} µs each")
+        return code
 
 
 if __name__ == "__main__":
