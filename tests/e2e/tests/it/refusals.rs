@@ -30,7 +30,7 @@ async fn is_said(server: Server, why: &str, mend: impl AsyncFnOnce(&mut Server))
     }
     let processes = PROCESSES.map(|binary| Process::start(binary, &directory, binary, &config));
     for process in &processes {
-        waits(process, why).await;
+        waits(process).await;
     }
     let client = Link::open(processes[0].port).await;
     assert!(client.is_err(), "a gateway that nobody knows has clients");
@@ -38,6 +38,9 @@ async fn is_said(server: Server, why: &str, mend: impl AsyncFnOnce(&mut Server))
     let answer = publish(&processes[1]).await;
     assert_eq!(answer["error"]["code"], json!(100), "{answer}");
     assert!(begun.elapsed() < ANSWER_MAX, "{:?}", begun.elapsed());
+    for process in &processes {
+        until("its log says why", || async { process.log().contains(why) }).await;
+    }
 
     mend(&mut redis.servers_mut()[0]).await;
     for process in &processes {
@@ -53,14 +56,13 @@ async fn is_said(server: Server, why: &str, mend: impl AsyncFnOnce(&mut Server))
     drop(std::fs::remove_dir_all(&directory));
 }
 
-/// A process lives, is not ready, and says why.
-async fn waits(process: &Process, why: &str) {
+/// A process lives, and is not ready.
+async fn waits(process: &Process) {
     let (status, _) = http::get(process.port, "/health").await.unwrap();
     assert_eq!(status, 200, "it lives");
     let (status, said) = http::get(process.port, "/ready").await.unwrap();
     assert_eq!(status, 503, "{said}");
     assert!(said.contains("engine.redis"), "{said}");
-    until("its log says why", || async { process.log().contains(why) }).await;
 }
 
 async fn publish(api: &Process) -> Value {
