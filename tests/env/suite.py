@@ -4,6 +4,7 @@
     suite.py check              formatting, tidy rules, lints, API documentation
     suite.py test-fast          the workspace's own tests; nothing to install
     suite.py test               these, then conformance and the published SDKs against the built binary
+    suite.py nightly            a thousand random schedules of faults, faults on other servers, ten thousand seeds of the simulation
     suite.py list               names of all steps
     suite.py NAME...            single steps
 
@@ -162,20 +163,45 @@ def redis_others():
     return [PYTHON, "tests/env/redis_servers.py", *test, *tests]
 
 
-def e2e():
-    import redis as environment
+def e2e(*arguments):
+    """Tests with several processes; `arguments` are for their runner."""
 
-    environment.installed()
-    os.environ["GYRE_E2E_BINARIES"] = str(tools.target_directory() / "debug")
-    try:  # to cut ways between processes, and for published SDKs; tests that lack their own say that they are skipped
-        tools.program("nft", "nftables")
-        tools.program("ip", "iproute2")
-        os.environ["GYRE_NODE_MODULES"] = str(tools.node_modules(ROOT / "tests/sdk/js"))
-        os.environ["GYRE_NODE"] = tools.program("node")
-        os.environ["GYRE_SDK_PYTHON"] = str(tools.venv("sdk-python", ROOT / "tests/sdk/python/requirements.txt"))
-    except Missing as problem:
-        print(problem)
-    return cargo("test", "--package", "gyre-e2e", "--test", "it", "--", "--ignored", "--nocapture", "--test-threads", "1")
+    def command():
+        import redis as environment
+
+        environment.installed()
+        os.environ["GYRE_E2E_BINARIES"] = str(tools.target_directory() / "debug")
+        try:  # to cut ways between processes, and for published SDKs; tests that lack their own say that they are skipped
+            tools.program("nft", "nftables")
+            tools.program("ip", "iproute2")
+            os.environ["GYRE_NODE_MODULES"] = str(tools.node_modules(ROOT / "tests/sdk/js"))
+            os.environ["GYRE_NODE"] = tools.program("node")
+            os.environ["GYRE_SDK_PYTHON"] = str(tools.venv("sdk-python", ROOT / "tests/sdk/python/requirements.txt"))
+        except Missing as problem:
+            print(problem)
+        test = cargo("test", "--package", "gyre-e2e", "--test", "it", "--", "--ignored", "--nocapture")
+        return [*test, "--test-threads", "1", *arguments]
+
+    return command
+
+
+def e2e_others():
+    """Faults and partitions, with Redis 8 and with Valkey."""
+    import redis_servers
+
+    redis_servers.installed()
+    return [PYTHON, "tests/env/redis_servers.py", *e2e("faults::", "partitions::")()]
+
+
+def schedules():
+    """Random schedules of faults: a thousand, or GYRE_E2E_SCHEDULES; the first one has the seed GYRE_E2E_SEED."""
+    os.environ.setdefault("GYRE_E2E_SCHEDULES", "1000")
+    return e2e("schedules::")()
+
+
+def simulation():
+    os.environ.setdefault("GYRE_SIM_SEEDS", "10000")
+    return cargo("test", "--package", "gyre-sim")
 
 
 def on_redis(conformance, *options):
@@ -232,7 +258,10 @@ STEPS = {
     "nginx": (nginx, pytest_counts),
     "readme": (readme, last_pair),
     "tls": (tls, last_pair),
-    "e2e": (e2e, cargo_counts),
+    "e2e": (e2e(), cargo_counts),
+    "e2e-others": (e2e_others, cargo_counts),
+    "schedules": (schedules, cargo_counts),
+    "simulation": (simulation, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
     "conformance-sse": (over("sse"), last_pair),
@@ -255,11 +284,12 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
+    "nightly": ["build", "schedules", "e2e-others", "simulation"],
     "test": [*FAST, "build", "autobahn", "postgres", "redis", "redis-others", "e2e", "acme", "nginx", "readme", "tls",
              "conformance-client", "conformance-client-redis", "conformance-api-redis", "conformance-client-cluster",
-             "conformance-api-cluster",
-             "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-ws-h2", "conformance-webtransport",
-             "conformance-api", "sdk-js", "sdk-python", "sdk-go", "clients-python", "clients-go", "backends"],
+             "conformance-api-cluster", "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-ws-h2",
+             "conformance-webtransport", "conformance-api", "sdk-js", "sdk-python", "sdk-go", "clients-python", "clients-go",
+             "backends"],
 }
 
 

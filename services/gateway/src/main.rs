@@ -58,7 +58,7 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let mut gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let advertised = gateway.mount(config, &mut sites)?;
     sites.serve_operators(parts);
-    gateway.announce(&advertised).await;
+    gateway.announce(&advertised, parts).await;
     gateway.run(parts);
     sites.run(parts)
 }

@@ -64,7 +64,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let advertised = gateway.mount(config, &mut sites)?;
     Api::mount(config, deps, &mut sites, parts).await?;
     sites.serve_operators(parts);
-    gateway.announce(&advertised).await;
+    gateway.announce(&advertised, parts).await;
     gateway.run(parts);
     sites.run(parts)
 }

@@ -27,6 +27,7 @@ mod presence;
 mod processes;
 mod publisher;
 mod random;
+mod refusals;
 mod schedules;
 mod sdks;
 #[expect(dead_code, reason = "the tests of the engine use more of it")]

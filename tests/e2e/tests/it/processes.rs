@@ -34,6 +34,18 @@ impl Process {
         name: &str,
         config: &Value,
     ) -> Self {
+        let mut process = Self::prepare(binary, directory, name, config);
+        process.start_again();
+        process
+    }
+
+    /// Writes its configuration.
+    pub(crate) fn prepare(
+        binary: &'static str,
+        directory: &Path,
+        name: &str,
+        config: &Value,
+    ) -> Self {
         let file = directory.join(format!("{name}.json"));
         let (port, rpc_port) = (free_port(), free_port());
         let mut config = config.clone();
@@ -41,19 +53,28 @@ impl Process {
         config["node"] = serde_json::json!({"name": name});
         config["gateway"] = serde_json::json!({"rpc": {"address": "127.0.0.1", "port": rpc_port}});
         std::fs::write(&file, config.to_string()).unwrap();
-        let mut process = Self {
+        Self {
             binary,
             port,
             rpc_port,
             config: file,
             child: None,
-        };
-        process.start_again();
-        process
+        }
     }
 
     /// Starts it with what it had, and waits until it is ready.
     pub(crate) fn start_again(&mut self) {
+        let is_ready = self.spawn().recv_timeout(START_MAX);
+        assert!(
+            is_ready.is_ok(),
+            "{} is not ready: {}",
+            self.binary,
+            self.log()
+        );
+    }
+
+    /// Starts it; what is returned receives when it is ready, and ends with the process.
+    fn spawn(&mut self) -> mpsc::Receiver<()> {
         let log = self.config.with_extension("log");
         let mut command = Command::new(binary(self.binary));
         command.arg("-c").arg(&self.config).env_clear();
@@ -67,22 +88,24 @@ impl Process {
         std::thread::spawn(move || {
             let mut text = String::new();
             for line in BufReader::new(stderr).lines().map_while(Result::ok) {
-                if line.contains("\"message\":\"ready\"") {
-                    // The test may have gone on without it.
-                    let _ = tell.send(());
-                }
+                let is_ready = line.contains("\"message\":\"ready\"");
                 text.push_str(&line);
                 text.push('\n');
                 drop(std::fs::write(&log, &text));
+                if is_ready {
+                    // The test may have gone on without it.
+                    let _ = tell.send(());
+                }
             }
         });
-        let is_ready = ready.recv_timeout(START_MAX);
-        assert!(
-            is_ready.is_ok(),
-            "{} is not ready: {}",
-            self.binary,
-            self.log()
-        );
+        ready
+    }
+
+    /// Starts it, for it to end without ever being ready: the exit code.
+    pub(crate) fn fail(mut self) -> (Option<i32>, String) {
+        let ready = self.spawn().recv_timeout(START_MAX);
+        assert_eq!(ready, Err(mpsc::RecvTimeoutError::Disconnected));
+        (self.wait(), self.log())
     }
 
     /// `kill -9`.

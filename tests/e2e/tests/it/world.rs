@@ -82,6 +82,7 @@ pub(crate) fn config(redis: &Redis) -> Value {
     json!({
         "engine": {"type": "redis", "redis": redis.section()},
         "links": {"key": "shared"},
+        "health": {"enabled": true},
         "http_api": {"key": KEY},
         "drain": {"rate": 20, "timeout": "60s"},
         "client": {"insecure": true, "ping_interval": "5s", "pong_timeout": "3s"},
