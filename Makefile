@@ -2,7 +2,7 @@
 # need into $GYRE_TESTS_CACHE (default: ~/.cache/gyre-tests).
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test-fast test nightly fix bench load fuzz docs
+.PHONY: help run check test-fast test nightly fix bench load load-redis fuzz docs
 
 PYTHON ?= python3
 CONFIG ?= deploy/dev/gyre.json
@@ -23,9 +23,8 @@ test-fast: ## unit, property and model tests; nothing to install
 test: ## everything: installs what it needs, then test-fast, conformance and SDKs against the built binary
 	@$(PYTHON) tests/env/suite.py test
 
-nightly: ## a thousand random schedules of faults on real Redis, ten thousand seeds of the simulation
-	GYRE_E2E_SCHEDULES=1000 cargo test --package gyre-e2e --test it -- --ignored --nocapture schedules
-	GYRE_SIM_SEEDS=10000 cargo test --package gyre-sim
+nightly: ## a thousand random schedules of faults, faults on Redis 8 and Valkey, ten thousand seeds of the simulation
+	@$(PYTHON) tests/env/suite.py nightly
 
 fix: ## format, apply what clippy can fix by itself, make the reference pages again
 	cargo fmt --all
@@ -39,6 +38,12 @@ bench: ## micro benchmarks of the crates (ARGS='name filter')
 load: ## load generator against a release build (ARGS='--help', ARGS='fanout')
 	cargo build --release --package gyre-standalone --package gyre-load
 	$${CARGO_TARGET_DIR:-target}/release/gyre-load --server "$${CARGO_TARGET_DIR:-target}/release/gyre -c {config}" $(ARGS)
+
+load-redis: ## publishing and delivering with the engine on Redis, beside the one in memory (ARGS='publish-history')
+	cargo build --release --package gyre-standalone --package gyre-load
+	@bin=$${CARGO_TARGET_DIR:-target}/release; for scenario in $(or $(ARGS),publish-history publish-grpc fanout-max many storm); do \
+		$(PYTHON) tests/env/redis.py --costs $$bin/gyre-load --server "$$bin/gyre -c {config}" \
+			--against "env GYRE_ENGINE_TYPE=memory $$bin/gyre -c {config}" $$scenario || exit 1; done
 
 fuzz: ## run the fuzz targets over their corpora and mutations of them
 	cargo test --package gyre-fuzz

@@ -25,11 +25,20 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     gyre_engines::check_apart(config).map_err(Failure::bad_configuration)?;
     let mut sites = Sites::bind(config, Role::Api, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
-    let opened = gyre_engines::open(config, Arc::new(()), &parts.clock, &parts.tasks);
-    let Opened { engine, statuses } = opened.await?;
+    let opened = gyre_engines::open(config, Arc::new(()), parts);
+    let Opened {
+        engine,
+        statuses,
+        metrics,
+        ..
+    } = opened.await?;
     let gateways = Directory::open(&config.links, &engine.registry);
     let (access, _channels) = open_store(config, parts, &|section| {
-        Ok(gyre_engines::open_exclusions(section, &parts.tasks)?)
+        Ok(gyre_engines::open_exclusions(
+            section,
+            &parts.tasks,
+            &metrics,
+        )?)
     })
     .await?;
     let deps = Deps {

@@ -14,8 +14,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gyre_config::Config;
+use gyre_engine::{ChannelOutbox, OutboxError};
 use gyre_runtime::{Clock, Parts};
-use gyre_store::{ChannelOutbox, DatabaseError};
 use gyre_telemetry::metrics::Error as RegisterError;
 use parking_lot::Mutex;
 use prometheus::IntGauge;
@@ -42,7 +42,7 @@ const PARTITION: &str = "0";
 pub enum StatesError {
     /// What was in use before cannot be read.
     #[error("channels in use cannot be read")]
-    Load(#[from] DatabaseError),
+    Load(#[source] OutboxError),
     /// Another part of the process has registered one of the metrics.
     #[error(transparent)]
     Metrics(#[from] RegisterError),
@@ -97,8 +97,12 @@ impl ChannelStates {
                 changed: Notify::new(),
             }),
         };
-        forget_others(&*outbox, backends).await?;
-        states.load(&*outbox).await?;
+        let proxies = backends.all_for(Event::NotifyChannelState);
+        let names: Vec<&str> = proxies.map(|proxy| proxy.name()).collect();
+        outbox.serve(&names);
+        let forgotten = forget_others(&*outbox, backends).await;
+        forgotten.map_err(StatesError::Load)?;
+        states.load(&*outbox).await.map_err(StatesError::Load)?;
         let waiting = parts.registry.gauge(
             "channel_state_events_waiting",
             "Changes of channels that the application backend was not told yet.",
@@ -182,7 +186,7 @@ impl ChannelStates {
         }
     }
 
-    async fn load(&self, outbox: &dyn ChannelOutbox) -> Result<(), DatabaseError> {
+    async fn load(&self, outbox: &dyn ChannelOutbox) -> Result<(), OutboxError> {
         let due = self.shared.clock.now().uptime + self.shared.vacated_delay.max(RETURN_TIME);
         let mut last = Box::<str>::default();
         loop {
@@ -213,10 +217,7 @@ impl StateTasks {
 }
 
 /// Forgets what is to be told to backends that are not configured any more.
-async fn forget_others(
-    outbox: &dyn ChannelOutbox,
-    backends: &Backends,
-) -> Result<(), DatabaseError> {
+async fn forget_others(outbox: &dyn ChannelOutbox, backends: &Backends) -> Result<(), OutboxError> {
     for proxy in outbox.proxies().await? {
         if backends.find(Event::NotifyChannelState, &proxy).is_none() {
             tracing::warn!(

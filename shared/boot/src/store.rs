@@ -3,9 +3,10 @@ use std::future::pending;
 use std::sync::Arc;
 
 use gyre_config::Config;
+use gyre_engine::ChannelOutbox;
 use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
-use gyre_store::{Access, ChannelOutbox, OpenError, OpenRedis};
+use gyre_store::{Access, OpenError, OpenRedis};
 
 /// Opens the tables of who is kept out and of what became of channels; what writes the former works to
 /// the last call.

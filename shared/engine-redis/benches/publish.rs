@@ -20,9 +20,10 @@ use gyre_config::engine::Redis;
 use gyre_engine::{
     Broker, Delivered, Engine, HistoryQuery, Inlet, Publish, PublishOptions, Retention,
 };
-use gyre_engine_redis::{Options, RedisEngine, TlsClients};
+use gyre_engine_redis::{Metrics, Options, RedisEngine, TlsClients};
 use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_runtime::{Clock, Tasks};
+use gyre_telemetry::Registry;
 use gyre_types::ChannelName;
 
 const CHANNELS: usize = 1000;
@@ -98,7 +99,8 @@ async fn main() {
     let open = |inlet| async {
         let tasks = Tasks::default();
         let options = Options::new(&section, &TlsClients::default(), RETENTION.ttl).unwrap();
-        let opened = RedisEngine::open(options, inlet, &Clock::start(), &tasks);
+        let metrics = Metrics::new(&Registry::new("gyre").unwrap()).unwrap();
+        let opened = RedisEngine::open(options, inlet, &Clock::start(), &tasks, &metrics);
         opened.ready().await.unwrap();
         (opened.engine(), tasks)
     };

@@ -1,3 +1,7 @@
+pub(crate) mod flights;
+pub(crate) mod history;
+mod storms;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,9 +15,10 @@ use gyre_runtime::Clock;
 use gyre_types::{ChannelName, Epoch};
 use redis::{Cmd, Value, cmd};
 
+use self::flights::Flights;
+use self::history::{Read, Renew, millis, millis_text, new_epoch, odd, stream_keys};
+use self::storms::Storms;
 use crate::bus::Bus;
-use crate::flights::Flights;
-use crate::history::{self, Read, Renew, millis, millis_text, new_epoch, odd, stream_keys};
 use crate::layout::{Kind, Place};
 use crate::link::{Facts, Link, Live, Repeat, Request};
 use crate::options::Wait;
@@ -26,6 +31,7 @@ pub(crate) struct RedisBroker<I> {
     bus: Arc<Bus<I>>,
     clock: Clock,
     reads: Flights<ReadKey, Shared<History>>,
+    storms: Storms,
     /// Waits for replicas, by connection.
     waits: Flights<u64, Result<i64, String>>,
 }
@@ -63,6 +69,7 @@ impl<I: Inlet> RedisBroker<I> {
             bus,
             clock,
             reads: Flights::default(),
+            storms: Storms::default(),
             waits: Flights::default(),
         }
     }
@@ -212,6 +219,18 @@ impl<I: Inlet> RedisBroker<I> {
     }
 
     async fn read(&self, channel: &ChannelName, query: HistoryQuery<'_>) -> HistoryRead {
+        match query.heard {
+            Some(retention) => self.read_heard(channel, &query, retention).await,
+            None => self.read_with_others(channel, &query).await,
+        }
+    }
+
+    /// Reads together with those who ask the same.
+    async fn read_with_others(
+        &self,
+        channel: &ChannelName,
+        query: &HistoryQuery<'_>,
+    ) -> HistoryRead {
         let key = ReadKey {
             channel: channel.clone(),
             since: query
@@ -221,7 +240,7 @@ impl<I: Inlet> RedisBroker<I> {
             is_reverse: query.order == Order::Reverse,
             meta_ttl: query.meta_ttl,
         };
-        let read = || async { Shared::new(self.read_now(channel, &query).await) };
+        let read = || async { Shared::new(self.read_now(channel, query).await) };
         self.reads.join(key, read).await.into_result()
     }
 
@@ -231,7 +250,7 @@ impl<I: Inlet> RedisBroker<I> {
         let (value, _) = self.link.call(&read.request(&args)).await?;
         let history = history::read(value)?;
         if let Ok(History { top, .. }) = &history {
-            self.bus.learn(channel, *top);
+            self.bus.learn(channel, *top, self.clock.now().unix);
         }
         history
     }
@@ -239,14 +258,28 @@ impl<I: Inlet> RedisBroker<I> {
     async fn remove(&self, channel: &ChannelName) -> Result<(), Error> {
         let layout = self.link.layout();
         let place = layout.place(channel.as_str());
+        let command = self.link.publish_command();
+        let args = |cmd: &mut Cmd, _: &Facts| {
+            cmd.arg(command)
+                .arg(layout.bus_channel(place))
+                .arg(place.bus)
+                .arg(wire::REMOVED)
+                .arg(channel.as_str());
+        };
         let request = Request {
             partition: place.partition,
             script: Script::Remove,
-            keys: vec![layout.key(Kind::Stream, place.partition, channel.as_str())],
-            args: &|_, _| {},
+            keys: vec![
+                layout.partition_key(Kind::Header, place.partition),
+                layout.key(Kind::Stream, place.partition, channel.as_str()),
+            ],
+            args: &args,
             repeat: Repeat::Freely,
         };
-        self.link.call(&request).await.map(drop)
+        let (value, _) = self.link.call(&request).await?;
+        let number = redis::from_redis_value(value).map_err(|_| odd())?;
+        self.bus.arrived(place, number).await;
+        Ok(())
     }
 }
 

@@ -13,6 +13,8 @@ mod ear;
 mod heard;
 mod lines;
 mod repair;
+mod tail;
+mod tails;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use gyre_engine::{Error, History, Inlet};
-use gyre_types::{ChannelName, Position};
+use gyre_types::{ChannelName, Position, UnixMillis};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
@@ -48,6 +50,7 @@ pub(crate) struct Bus<I> {
     /// What is to be repaired, and who is told of it.
     gaps: Mutex<VecDeque<(Place, Gap)>>,
     gap: Notify,
+    tails: tails::Tails,
 }
 
 impl<I: Inlet> Bus<I> {
@@ -65,15 +68,21 @@ impl<I: Inlet> Bus<I> {
             ears: Mutex::default(),
             gaps: Mutex::default(),
             gap: Notify::new(),
+            tails: tails::Tails::default(),
         });
         let following = Arc::clone(&bus);
         link.run(async move { following.follow().await });
         link.run(repair::run(Arc::clone(&bus)));
+        link.run(tails::sweep(Arc::clone(&bus)));
         bus
     }
 
     /// One more subscriber of this process in a channel; done when it is heard.
     pub(crate) async fn subscribe(&self, channel: &ChannelName) -> Result<(), Error> {
+        if let Err(disagreement) = self.link.agrees() {
+            let reason = disagreement.to_string();
+            return Err(Error::Unavailable { reason });
+        }
         let place = self.link.layout().place(channel.as_str());
         let Some(partition) = self.partition(place) else {
             return Ok(());
@@ -145,11 +154,11 @@ impl<I: Inlet> Bus<I> {
         }
     }
 
-    /// Somebody has read a channel's stream up to here.
-    pub(crate) fn learn(&self, channel: &ChannelName, top: Position) {
+    /// Somebody has read a channel's stream up to here, now.
+    pub(crate) fn learn(&self, channel: &ChannelName, top: Position, now: UnixMillis) {
         let place = self.link.layout().place(channel.as_str());
         if let Some(partition) = self.partition(place) {
-            partition.lock().learn(place.bus, channel, top);
+            partition.lock().learn(place.bus, channel, top, now);
         }
     }
 
@@ -157,6 +166,8 @@ impl<I: Inlet> Bus<I> {
         if gaps.is_empty() {
             return;
         }
+        let count = u64::try_from(gaps.len()).unwrap_or(u64::MAX);
+        self.link.metrics().gaps.inc_by(count);
         let gaps = gaps.into_iter().map(|gap| (place, gap));
         self.gaps.lock().extend(gaps);
         self.gap.notify_one();

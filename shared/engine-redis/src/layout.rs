@@ -60,6 +60,16 @@ pub(crate) enum Kind {
     GatewayLeases,
     /// Rates that processes share.
     Meters,
+    /// How many gateways use which channel.
+    ChannelCounts,
+    /// Which channels one gateway uses.
+    ChannelClaims,
+    /// Until when claims of gateways count.
+    ChannelLeases,
+    /// What became of channels.
+    ChannelEvents,
+    /// Which gateway tells it.
+    ChannelTeller,
     /// What the rows of a small table say.
     TableRows,
     /// Its keys in order.
@@ -85,6 +95,11 @@ impl Kind {
             Self::Gateways => "g",
             Self::GatewayLeases => "gl",
             Self::Meters => "r",
+            Self::ChannelCounts => "cn",
+            Self::ChannelClaims => "cc",
+            Self::ChannelLeases => "cl",
+            Self::ChannelEvents => "ce",
+            Self::ChannelTeller => "ct",
             Self::TableRows => "tr",
             Self::TableOrder => "to",
             Self::TableChanges => "tc",
@@ -227,7 +242,7 @@ fn tags() -> impl Iterator<Item = String> {
 }
 
 /// Slot of a text: CRC-16 of the XMODEM kind, as Redis defines it.
-fn slot_of(text: &str) -> u16 {
+pub(crate) fn slot_of(text: &str) -> u16 {
     let crc = text.bytes().fold(0_u16, |crc, byte| {
         (0..8).fold(crc ^ (u16::from(byte) << 8), |crc, _| {
             let shifted = crc << 1;

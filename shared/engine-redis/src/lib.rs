@@ -14,10 +14,10 @@
 mod beside;
 mod broker;
 mod bus;
-mod flights;
-mod history;
+mod channels;
 mod layout;
 mod link;
+mod metrics;
 mod options;
 mod presence;
 mod registry;
@@ -27,21 +27,24 @@ mod wire;
 use std::fmt;
 use std::sync::Arc;
 
-use gyre_engine::{Engine, Error, Inlet, Statuses};
-use gyre_runtime::{Clock, Tasks};
+use gyre_engine::{ChannelOutbox, Engine, Error, Inlet, Statuses};
+use gyre_runtime::{Clock, Health, Tasks};
 
 use beside::RedisStatuses;
 pub use beside::{Row, Table};
 use broker::RedisBroker;
 use bus::Bus;
+use channels::RedisChannels;
 use layout::Layout;
-pub use link::AddressError;
 use link::Link;
+pub use link::{AddressError, Disagreement, Servers};
+pub use metrics::Metrics;
 pub use options::{Options, OptionsError, TlsClients};
 use presence::RedisPresence;
 use registry::RedisRegistry;
 
-/// An engine whose state is on Redis.
+/// An engine whose state is on Redis. Cheap to clone.
+#[derive(Clone)]
 pub struct RedisEngine {
     link: Link,
     engine: Engine,
@@ -56,9 +59,15 @@ impl RedisEngine {
     ///
     /// Outside of a tokio runtime.
     #[must_use]
-    pub fn open<I: Inlet>(options: Options, inlet: Arc<I>, clock: &Clock, tasks: &Tasks) -> Self {
+    pub fn open<I: Inlet>(
+        options: Options,
+        inlet: Arc<I>,
+        clock: &Clock,
+        tasks: &Tasks,
+        metrics: &Metrics,
+    ) -> Self {
         let layout = Layout::new(&options.prefix, options.partitions, options.bus_channels);
-        let link = Link::open(options, Arc::new(layout), tasks);
+        let link = Link::open(options, Arc::new(layout), tasks, metrics);
         let bus = Bus::open(&link, inlet);
         let engine = Engine {
             broker: Arc::new(RedisBroker::new(link.clone(), bus, clock.clone())),
@@ -84,15 +93,27 @@ impl RedisEngine {
         Arc::new(RedisStatuses::new(self.link.clone(), self.clock.clone()))
     }
 
+    /// Which channels are in use by any gateway, and what became of them, on the same Redis. Does nothing
+    /// until it is known for which proxies.
+    #[must_use]
+    pub fn channels(&self) -> Arc<dyn ChannelOutbox> {
+        RedisChannels::open(&self.link, &self.clock)
+    }
+
     /// The same without the rest of an engine.
     ///
     /// # Panics
     ///
     /// Outside of a tokio runtime.
     #[must_use]
-    pub fn open_statuses(options: Options, clock: &Clock, tasks: &Tasks) -> Arc<dyn Statuses> {
+    pub fn open_statuses(
+        options: Options,
+        clock: &Clock,
+        tasks: &Tasks,
+        metrics: &Metrics,
+    ) -> Arc<dyn Statuses> {
         let layout = Layout::new(&options.prefix, options.partitions, options.bus_channels);
-        let link = Link::open(options, Arc::new(layout), tasks);
+        let link = Link::open_beside(options, Arc::new(layout), tasks, metrics);
         Arc::new(RedisStatuses::new(link, clock.clone()))
     }
 
@@ -107,6 +128,34 @@ impl RedisEngine {
     /// Cancel safe.
     pub async fn ready(&self) -> Result<(), Error> {
         self.link.ready().await
+    }
+}
+
+impl RedisEngine {
+    /// Waits until it is known whether other processes on the same Redis keep things where this one
+    /// does; `connect_timeout` at most, after which it is found out later.
+    ///
+    /// # Errors
+    ///
+    /// [`Disagreement`]: nothing can be done until the settings are the same.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn agreed(&self) -> Result<(), Disagreement> {
+        self.link.agreed().await
+    }
+
+    /// How well the servers can be reached now.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.link.health()
+    }
+
+    /// How many servers serve something, and how many of them cannot be reached.
+    #[must_use]
+    pub fn servers(&self) -> Servers {
+        self.link.servers()
     }
 }
 

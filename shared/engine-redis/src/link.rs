@@ -7,9 +7,11 @@
 //! have been done already, and stops everybody while it looks for one lost node.
 
 mod address;
+mod agreement;
 mod call;
 mod connect;
 mod facts;
+mod health;
 mod node;
 mod sentinel;
 mod topology;
@@ -29,13 +31,16 @@ use tokio::time::Instant;
 
 pub use address::AddressError;
 pub(crate) use address::{Address, Given};
+use agreement::Agreement;
 pub(crate) use call::{Repeat, Request};
 pub(crate) use connect::{Connector, Opened};
 pub(crate) use facts::Facts;
+pub use health::{Disagreement, Servers};
 pub(crate) use node::{Live, Node};
 pub(crate) use topology::Table;
 
 use crate::layout::Layout;
+use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::scripts::Scripts;
 
@@ -61,12 +66,44 @@ struct Shared {
     /// Told when the table may be out of date.
     doubt: Notify,
     parts: mpsc::Sender<Part>,
+    agreement: watch::Receiver<Agreement>,
+    metrics: Metrics,
     begun: Instant,
 }
 
 impl Link {
-    /// Begins to connect. What it does besides runs on `tasks`.
-    pub(crate) fn open(options: Options, layout: Arc<Layout>, tasks: &Tasks) -> Self {
+    /// Begins to connect, as one of those that agree on where things lie. What it does besides runs on
+    /// `tasks`.
+    pub(crate) fn open(
+        options: Options,
+        layout: Arc<Layout>,
+        tasks: &Tasks,
+        metrics: &Metrics,
+    ) -> Self {
+        let (agreed, agreement) = watch::channel(Agreement::Unknown);
+        let link = Self::begun(options, layout, tasks, metrics, agreement);
+        link.run(agreement::run(link.clone(), agreed));
+        link
+    }
+
+    /// The same for what lies at one place whatever the settings are.
+    pub(crate) fn open_beside(
+        options: Options,
+        layout: Arc<Layout>,
+        tasks: &Tasks,
+        metrics: &Metrics,
+    ) -> Self {
+        let (_, agreement) = watch::channel(Agreement::Reached);
+        Self::begun(options, layout, tasks, metrics, agreement)
+    }
+
+    fn begun(
+        options: Options,
+        layout: Arc<Layout>,
+        tasks: &Tasks,
+        metrics: &Metrics,
+        agreement: watch::Receiver<Agreement>,
+    ) -> Self {
         let (parts, waiting) = mpsc::channel(PARTS_WAITING);
         tasks.spawn_background("redis", run_parts(waiting));
         let (table, _) = watch::channel(Arc::new(Table::default()));
@@ -83,6 +120,8 @@ impl Link {
                 nodes: Mutex::default(),
                 doubt: Notify::new(),
                 parts,
+                agreement,
+                metrics: metrics.clone(),
                 begun: Instant::now(),
             }),
         };
@@ -145,8 +184,15 @@ impl Link {
         }
     }
 
-    /// The node that serves a partition.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// The node that serves a partition; nobody does for a process that others disagree with.
     fn owner(&self, partition: u16) -> Option<Arc<Node>> {
+        if self.disagreement().is_some() {
+            return None;
+        }
         self.shared.table.borrow().owner(partition).cloned()
     }
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use redis::{Cmd, Value};
 use tokio::time::{Instant, sleep};
 
-use crate::history::millis;
+use crate::broker::history::millis;
 use crate::layout::Kind;
 use crate::link::{Facts, Link, Repeat, Request, jittered};
 use crate::scripts::Script;

@@ -28,13 +28,21 @@ pub(crate) enum Script {
     TablePurge,
     TableNumber,
     Ping,
+    Agree,
+    ChannelRecord,
+    ChannelClaims,
+    ChannelLook,
+    ChannelSweep,
+    ChannelTake,
+    ChannelTold,
 }
 
 const FENCE: &str = include_str!("lua/fence.lua");
+const CHANNELS: &str = include_str!("lua/channels.lua");
 const MEMBERS: &str = include_str!("lua/members.lua");
 
 impl Script {
-    const ALL: [Self; 22] = [
+    const ALL: [Self; 29] = [
         Self::Publish,
         Self::Pass,
         Self::History,
@@ -57,6 +65,13 @@ impl Script {
         Self::TablePurge,
         Self::TableNumber,
         Self::Ping,
+        Self::Agree,
+        Self::ChannelRecord,
+        Self::ChannelClaims,
+        Self::ChannelLook,
+        Self::ChannelSweep,
+        Self::ChannelTake,
+        Self::ChannelTold,
     ];
 
     /// What goes before the script, and the script.
@@ -65,7 +80,8 @@ impl Script {
             Self::Publish => (FENCE, include_str!("lua/publish.lua")),
             Self::Pass => ("", include_str!("lua/pass.lua")),
             Self::History => (FENCE, include_str!("lua/history.lua")),
-            Self::Remove | Self::StatusForget => ("", "return redis.call('UNLINK', KEYS[1])"),
+            Self::Remove => ("", include_str!("lua/remove.lua")),
+            Self::StatusForget => ("", "return redis.call('UNLINK', KEYS[1])"),
             Self::MemberAdd => (MEMBERS, include_str!("lua/member_add.lua")),
             Self::MemberRemove => (MEMBERS, include_str!("lua/member_remove.lua")),
             Self::MemberList => (MEMBERS, include_str!("lua/member_list.lua")),
@@ -82,6 +98,13 @@ impl Script {
             Self::TablePurge => ("", include_str!("lua/table_purge.lua")),
             Self::TableNumber => ("", "return redis.call('GET', KEYS[5])"),
             Self::Ping => ("", "return 1"),
+            Self::ChannelRecord => (CHANNELS, include_str!("lua/channel_record.lua")),
+            Self::ChannelClaims => ("", "return redis.call('HKEYS', KEYS[1])"),
+            Self::ChannelLook => (CHANNELS, include_str!("lua/channel_look.lua")),
+            Self::ChannelSweep => (CHANNELS, include_str!("lua/channel_sweep.lua")),
+            Self::ChannelTake => ("", include_str!("lua/channel_take.lua")),
+            Self::ChannelTold => ("", include_str!("lua/channel_told.lua")),
+            Self::Agree => ("", include_str!("lua/agree.lua")),
             Self::StatusRead => ("", "return redis.call('HMGET', KEYS[1], 'a', 'o', 's')"),
         }
     }

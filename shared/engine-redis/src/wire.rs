@@ -23,6 +23,8 @@ const KEPT: u8 = b'p';
 pub(crate) const PASSING: &str = "t";
 /// Letter of a join.
 pub(crate) const JOIN: &str = "j";
+/// Letter of what is kept of a channel having been removed.
+pub(crate) const REMOVED: &str = "r";
 /// Letter of a leave.
 pub(crate) const LEAVE: &str = "l";
 
@@ -50,6 +52,8 @@ pub(crate) enum Content {
     Publication(Delivered),
     Join(Arc<ClientInfo>),
     Leave(Arc<ClientInfo>),
+    /// Nothing is kept of the channel any more.
+    Removed,
 }
 
 /// Text that is not what we write: another program uses the same prefix, or another version.
@@ -155,6 +159,7 @@ impl Message {
             KEPT | b't' => body.publication().map(Content::Publication),
             b'j' => Ok(Content::Join(Arc::new(read_info(&body.entry)?))),
             b'l' => Ok(Content::Leave(Arc::new(read_info(&body.entry)?))),
+            b'r' => Ok(Content::Removed),
             _ => Err(Foreign),
         }
     }

@@ -113,6 +113,11 @@ pub struct HistoryQuery<'a> {
     /// How long the stream's epoch, top and version live after this read; `None`: for ever.
     /// Default `None`.
     pub meta_ttl: Option<Duration>,
+    /// What this process has handed over is enough, of a channel that it has a subscriber in and whose
+    /// publications are kept so: what was acknowledged and is still on its way comes to the inlet after the
+    /// read. An engine may then answer without asking anybody, and need not renew `meta_ttl`. `None`:
+    /// everything counts that was acknowledged before the read. Default `None`.
+    pub heard: Option<Retention>,
 }
 
 /// What was read.

@@ -5,7 +5,8 @@
 //! for a remote engine: an operation is one round trip, may be slow, may fail with an unknown
 //! outcome, and may be dropped half way (each method states its cancel safety).
 //!
-//! [`Statuses`], when users were last there, are opened by themselves.
+//! [`Statuses`], when users were last there, and the [`ChannelOutbox`], which channels came into use or
+//! went out of it, are opened by themselves.
 //!
 //! Publications travel the other way through [`Inlet`], which the gateway implements.
 
@@ -16,6 +17,7 @@ mod broker;
 pub mod conformance;
 mod error;
 mod inlet;
+mod outbox;
 mod presence;
 mod rate;
 mod registry;
@@ -31,6 +33,7 @@ pub use broker::{
 };
 pub use error::Error;
 pub use inlet::{Delivered, Inlet};
+pub use outbox::{ChannelOutbox, ChannelState, InUse, OutboxError, StateEvent, Transition};
 pub use presence::{Members, Presence, PresenceStats};
 pub use rate::{Meter, Permits};
 pub use registry::{Gateway, Registry};

@@ -16,13 +16,16 @@ use gyre_config::engine::{BrokerType, EngineType, Redis};
 use gyre_config::tls::Tls;
 use gyre_config::user_status::StatusRedis;
 use gyre_config::{Config, UserStatus};
-use gyre_engine::{Engine, Error, Inlet, Statuses};
+use gyre_engine::{ChannelOutbox, Engine, Error, Inlet, Statuses};
 use gyre_engine_memory::{MemoryEngine, MemoryStatuses, Swept};
-use gyre_engine_redis::{Options, OptionsError, RedisEngine, TlsClients};
+pub use gyre_engine_redis::Metrics;
+use gyre_engine_redis::{Disagreement, Options, OptionsError, RedisEngine, Servers, TlsClients};
 use gyre_fetch::TlsError;
 use gyre_runtime::process::Failure;
-use gyre_runtime::{Clock, Tasks};
+use gyre_runtime::{Clock, Parts, Tasks};
 use gyre_store::Exclusions;
+use gyre_telemetry::Registry;
+use gyre_telemetry::metrics::Error as RegisterError;
 use gyre_types::Now;
 use tokio::task::yield_now;
 use tokio::time::{MissedTickBehavior, interval};
@@ -37,6 +40,10 @@ pub struct Opened {
     pub engine: Engine,
     /// The statuses of section `user_status`; `None` if they are not kept.
     pub statuses: Option<Arc<dyn Statuses>>,
+    /// Which channels are in use by any gateway; `None`: there are no others, and the store keeps it.
+    pub channels: Option<Arc<dyn ChannelOutbox>>,
+    /// What is counted of Redis: see [`open_exclusions`].
+    pub metrics: Metrics,
 }
 
 impl fmt::Debug for Opened {
@@ -66,22 +73,35 @@ pub enum OpenError {
     /// Redis does not answer, and `engine.redis.fail_at_start` says that it must.
     #[error("redis does not answer at start")]
     NotThere(#[source] Error),
+    /// Processes that run have other settings for the same Redis.
+    #[error("{section}")]
+    Disagreement {
+        /// Which settings.
+        section: &'static str,
+        /// What is different.
+        #[source]
+        source: Disagreement,
+    },
+    /// Another part of the process has registered one of the metrics.
+    #[error(transparent)]
+    Metrics(#[from] RegisterError),
 }
 
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Options(_) | OpenError::Tls { .. } | OpenError::Several => {
-                Self::bad_configuration(error)
-            }
-            OpenError::NotThere(_) => Self::failed(error),
+            OpenError::Options(_)
+            | OpenError::Tls { .. }
+            | OpenError::Several
+            | OpenError::Disagreement { .. } => Self::bad_configuration(error),
+            OpenError::NotThere(_) | OpenError::Metrics(_) => Self::failed(error),
         }
     }
 }
 
 /// Opens the engine of section `engine`, and what sections `broker` and `presence_manager` put in the
-/// place of its parts. It hands over to `inlet`. What it does besides runs on
-/// `tasks`.
+/// place of its parts. It hands over to `inlet`. What it does besides runs on the tasks of `parts`, whose
+/// readiness then depends on it.
 ///
 /// # Errors
 ///
@@ -97,18 +117,18 @@ impl From<OpenError> for Failure {
 pub async fn open<I: Inlet>(
     config: &Config,
     inlet: Arc<I>,
-    clock: &Clock,
-    tasks: &Tasks,
+    parts: &Parts,
 ) -> Result<Opened, OpenError> {
     let (main, broker, presence) = sources(config);
     let is_there = matches!(config.broker.r#type, BrokerType::Memory | BrokerType::Redis);
     if config.broker.enabled && !is_there {
         tracing::warn!("broker.type is one that is not there yet: the broker of `engine` is used");
     }
-    let opener = Opener {
-        clock,
-        tasks,
+    let mut opener = Opener {
+        parts,
         statuses: &config.user_status,
+        metrics: Metrics::new(&parts.registry)?,
+        opened: Vec::new(),
     };
     let of_broker = opener.open(broker, inlet).await?;
     let of_main = if main.is(broker) {
@@ -123,19 +143,25 @@ pub async fn open<I: Inlet>(
     } else {
         opener.open(presence, Arc::new(())).await?
     };
+    let elsewhere = opener.statuses_elsewhere()?;
+    show_servers(opener.opened, &parts.registry)?;
     Ok(Opened {
         engine: Engine {
             broker: of_broker.engine.broker,
             presence: of_presence.engine.presence,
             registry: of_main.engine.registry,
         },
-        statuses: opener.statuses_elsewhere()?.or(of_main.statuses),
+        statuses: elsewhere.or(of_main.statuses),
+        channels: of_main.channels,
+        metrics: opener.metrics,
     })
 }
 
 /// A kind of engine and its options.
 #[derive(Clone, Copy)]
 struct Source<'a> {
+    /// Where its options stand.
+    section: &'static str,
     kind: EngineType,
     redis: &'a Redis,
 }
@@ -149,15 +175,19 @@ impl Source<'_> {
 
 /// The engine, what takes the place of its broker, and what takes that of its presence.
 fn sources(config: &Config) -> (Source<'_>, Source<'_>, Source<'_>) {
-    let source = |kind, redis| Source { kind, redis };
+    let source = |section, kind, redis| Source {
+        section,
+        kind,
+        redis,
+    };
     let (broker, presence) = (&config.broker, &config.presence_manager);
-    let main = source(config.engine.r#type, &config.engine.redis);
+    let main = source("engine.redis", config.engine.r#type, &config.engine.redis);
     let of_broker = match broker.r#type {
-        BrokerType::Memory => source(EngineType::Memory, &broker.redis),
-        BrokerType::Redis => source(EngineType::Redis, &broker.redis),
+        BrokerType::Memory => source("broker.redis", EngineType::Memory, &broker.redis),
+        BrokerType::Redis => source("broker.redis", EngineType::Redis, &broker.redis),
         BrokerType::Nats | BrokerType::Postgres | BrokerType::RedisNats => main,
     };
-    let of_presence = source(presence.r#type, &presence.redis);
+    let of_presence = source("presence_manager.redis", presence.r#type, &presence.redis);
     (
         main,
         if broker.enabled { of_broker } else { main },
@@ -167,9 +197,11 @@ fn sources(config: &Config) -> (Source<'_>, Source<'_>, Source<'_>) {
 
 /// Opens engines.
 struct Opener<'a> {
-    clock: &'a Clock,
-    tasks: &'a Tasks,
+    parts: &'a Parts,
     statuses: &'a UserStatus,
+    metrics: Metrics,
+    /// Those on Redis.
+    opened: Vec<RedisEngine>,
 }
 
 impl Opener<'_> {
@@ -183,34 +215,78 @@ impl Opener<'_> {
             return Ok(None);
         }
         let options = redis_options(&server.as_engine(), self.statuses)?;
-        let statuses = RedisEngine::open_statuses(options, self.clock, self.tasks);
+        let statuses = RedisEngine::open_statuses(
+            options,
+            &self.parts.clock,
+            &self.parts.tasks,
+            &self.metrics,
+        );
         Ok(Some(statuses))
     }
 
-    async fn open<I: Inlet>(&self, source: Source<'_>, inlet: Arc<I>) -> Result<Opened, OpenError> {
+    async fn open<I: Inlet>(
+        &mut self,
+        source: Source<'_>,
+        inlet: Arc<I>,
+    ) -> Result<Opened, OpenError> {
         let is_kept = self.statuses.enabled;
+        let Parts { clock, tasks, .. } = self.parts;
         match source.kind {
             EngineType::Memory => {
-                let now = self.clock.clone();
+                let now = clock.clone();
                 let memory = MemoryEngine::open(inlet, move || now.now());
                 let engine = memory.engine();
-                self.tasks.spawn_background("engine sweep", sweep(memory));
-                let statuses = is_kept.then(|| memory_statuses(self.statuses, self.clock));
-                Ok(Opened { engine, statuses })
+                tasks.spawn_background("engine sweep", sweep(memory));
+                let statuses = is_kept.then(|| memory_statuses(self.statuses, clock));
+                Ok(Opened {
+                    engine,
+                    statuses,
+                    channels: None,
+                    metrics: self.metrics.clone(),
+                })
             }
             EngineType::Redis => {
                 let options = redis_options(source.redis, self.statuses)?;
-                let redis = RedisEngine::open(options, inlet, self.clock, self.tasks);
+                let redis = RedisEngine::open(options, inlet, clock, tasks, &self.metrics);
+                let section = source.section;
+                let agreed = redis.agreed().await;
+                agreed.map_err(|source| OpenError::Disagreement { section, source })?;
                 if source.redis.fail_at_start {
                     redis.ready().await.map_err(OpenError::NotThere)?;
                 }
+                let health = redis.clone();
+                let readiness = &self.parts.readiness;
+                readiness.depend(section, move || health.health());
+                self.opened.push(redis.clone());
                 Ok(Opened {
                     engine: redis.engine(),
                     statuses: is_kept.then(|| redis.statuses()),
+                    channels: Some(redis.channels()),
+                    metrics: self.metrics.clone(),
                 })
             }
         }
     }
+}
+
+/// Shows how many Redis servers there are, and how many of them are away.
+fn show_servers(opened: Vec<RedisEngine>, registry: &Registry) -> Result<(), RegisterError> {
+    let opened = Arc::new(opened);
+    let sum = |engines: &[RedisEngine], count: fn(Servers) -> usize| -> f64 {
+        let all = engines.iter().map(|one| count(one.servers()));
+        f64::from(u32::try_from(all.sum::<usize>()).unwrap_or(u32::MAX))
+    };
+    let engines = Arc::clone(&opened);
+    registry.gauge_from(
+        "redis_servers",
+        "Redis servers that serve something, as far as they are known.",
+        move || sum(&engines, |servers| servers.known),
+    )?;
+    registry.gauge_from(
+        "redis_servers_away",
+        "Those of them that cannot be reached, or take no writes.",
+        move || sum(&opened, |servers| servers.away),
+    )
 }
 
 /// What keeps exclusions on the Redis of a section. It connects by itself.
@@ -225,13 +301,14 @@ impl Opener<'_> {
 pub fn open_exclusions(
     section: &StorageRedis,
     tasks: &Tasks,
+    metrics: &Metrics,
 ) -> Result<Arc<dyn Exclusions>, OpenError> {
     let is_elsewhere = !section.cluster_address.is_empty() || !section.sentinel_address.is_empty();
     if section.address.len() > 1 && !is_elsewhere {
         return Err(OpenError::Several);
     }
     let options = redis_options(&section.as_engine(), &UserStatus::default())?;
-    let table = gyre_engine_redis::Table::open(options, tasks);
+    let table = gyre_engine_redis::Table::open(options, tasks, metrics);
     Ok(Arc::new(exclusions::OnRedis(table)))
 }
 
@@ -301,6 +378,7 @@ mod tests {
     use gyre_config::Millis;
     use gyre_engine::{Delivered, HistoryQuery, Publish, PublishOptions, Retention};
     use gyre_protocol::messages::{ClientInfo, Publication};
+    use gyre_runtime::Identity;
     use gyre_types::{ChannelName, UnixMillis};
     use parking_lot::Mutex;
     use tokio::time::sleep;
@@ -323,64 +401,72 @@ mod tests {
         fn on_gap(&self, _channel: &ChannelName) {}
     }
 
+    fn parts() -> Parts {
+        let registry = Registry::new("gyre").unwrap();
+        Parts {
+            clock: Clock::fixed(UnixMillis(1)),
+            ..Parts::new(registry, Identity::new("engines", "0"))
+        }
+    }
+
     #[tokio::test]
     async fn presence_may_live_elsewhere() {
-        let (clock, tasks) = (Clock::fixed(UnixMillis(1)), Tasks::default());
+        let parts = parts();
         let mut config = Config::default();
         config.presence_manager.enabled = true;
         config.presence_manager.r#type = EngineType::Redis;
         // Nobody listens there.
         config.presence_manager.redis.address = vec!["127.0.0.1:1".to_owned()];
-        let engine = open(&config, Arc::new(()), &clock, &tasks).await;
+        let engine = open(&config, Arc::new(()), &parts).await;
         let engine = engine.unwrap().engine;
         let channel = ChannelName::new("news").unwrap();
         assert!(!engine.broker.features().cross_node);
         let members = engine.presence.members(&channel).await;
         assert!(matches!(members, Err(Error::Unavailable { .. })));
         assert!(check_apart(&config).is_err());
-        tasks.stop(Duration::ZERO).await;
+        parts.tasks.stop(Duration::ZERO).await;
     }
 
     #[tokio::test]
     async fn a_broker_may_live_elsewhere() {
-        let (clock, tasks) = (Clock::fixed(UnixMillis(1)), Tasks::default());
+        let parts = parts();
         let mut config = Config::default();
         config.broker.enabled = true;
         config.broker.r#type = BrokerType::Redis;
         // Nobody listens there.
         config.broker.redis.address = vec!["127.0.0.1:1".to_owned()];
-        let engine = open(&config, Arc::new(()), &clock, &tasks).await;
+        let engine = open(&config, Arc::new(()), &parts).await;
         let engine = engine.unwrap().engine;
         let channel = ChannelName::new("news").unwrap();
         assert!(engine.broker.features().cross_node);
         let history = engine.broker.history(&channel, HistoryQuery::default());
         assert!(matches!(history.await, Err(Error::Unavailable { .. })));
         assert!(engine.presence.members(&channel).await.is_ok());
-        tasks.stop(Duration::ZERO).await;
+        parts.tasks.stop(Duration::ZERO).await;
     }
 
     #[tokio::test]
     async fn a_start_without_redis_fails_if_it_is_said() {
-        let (clock, tasks) = (Clock::fixed(UnixMillis(1)), Tasks::default());
         for fails in [false, true] {
+            let parts = parts();
             let mut config = Config::default();
             config.engine.r#type = EngineType::Redis;
             config.engine.redis.address = vec!["127.0.0.1:1".to_owned()];
             config.engine.redis.io_timeout = Millis(100);
             config.engine.redis.fail_at_start = fails;
-            let opened = open(&config, Arc::new(()), &clock, &tasks).await;
+            let opened = open(&config, Arc::new(()), &parts).await;
             let is_refused = matches!(opened, Err(OpenError::NotThere(_)));
             assert_eq!(is_refused, fails);
+            parts.tasks.stop(Duration::ZERO).await;
         }
-        tasks.stop(Duration::ZERO).await;
     }
 
     #[tokio::test(start_paused = true)]
     async fn memory_is_given_back_though_nobody_reads() {
-        let (clock, tasks) = (Clock::fixed(UnixMillis(1)), Tasks::default());
+        let parts = parts();
         let watcher = Arc::<Watcher>::default();
         let config = Config::default();
-        let opened = open(&config, Arc::clone(&watcher), &clock, &tasks);
+        let opened = open(&config, Arc::clone(&watcher), &parts);
         let engine = opened.await.unwrap().engine;
         let retention = Retention {
             size: 1,

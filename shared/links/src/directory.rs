@@ -3,6 +3,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use gyre_config::Links;
 use gyre_engine::{Gateway, Registry};
 use gyre_proto::gateway::InfoRequest;
@@ -77,6 +78,14 @@ struct State {
     registered: Vec<Gateway>,
     /// Who answered at an address, for those that have been asked.
     ids: BTreeMap<String, String>,
+}
+
+/// What an entry of `links.gateways` stands for.
+#[derive(Default)]
+struct Resolved {
+    places: Vec<Place>,
+    /// It could not be looked up now.
+    is_old: bool,
 }
 
 /// Where a gateway is, before there is a link to it.
@@ -200,22 +209,19 @@ impl Directory {
         self.introduced(id).await
     }
 
-    /// Looks among those that have said who they are, then asks all.
+    /// Looks among those that have said who they are, then asks all of them at once.
     async fn introduced(&self, id: &str) -> Option<Peer> {
         let inner = &*self.inner;
-        for place in self.places(&mut Vec::new()).await {
-            let known = inner.state.lock().ids.get(&place.address).cloned();
-            let link = inner.state.lock().link(&inner.wiring, &place)?;
-            if known.as_deref() != Some(id) && inner.ask(&place, &link).await.as_deref() != Some(id)
-            {
-                continue;
-            }
-            return Some(Peer {
-                name: place.name,
-                link,
-            });
+        let places = self.places(&mut Vec::new()).await;
+        if inner.place_of(id, &places).is_none() {
+            inner.ask_all(&places).await;
         }
-        None
+        let place = inner.place_of(id, &places)?;
+        let link = inner.state.lock().link(&inner.wiring, place)?;
+        Some(Peer {
+            name: place.name.clone(),
+            link,
+        })
     }
 
     async fn places(&self, unanswered: &mut Vec<String>) -> Vec<Place> {
@@ -226,9 +232,13 @@ impl Directory {
                 gateways.into_iter().filter_map(Place::of).collect()
             }
             Source::Addresses(entries) => {
+                let resolved = entries.iter().map(|entry| self.inner.resolve(entry));
                 let mut places = Vec::with_capacity(entries.len());
-                for entry in entries {
-                    places.extend(self.inner.resolve(entry, unanswered).await);
+                for (entry, resolved) in entries.iter().zip(join_all(resolved).await) {
+                    if resolved.is_old {
+                        unanswered.push(entry.clone());
+                    }
+                    places.extend(resolved.places);
                 }
                 if self.own.is_some() {
                     self.introduce_all(&places).await;
@@ -240,18 +250,13 @@ impl Directory {
 
     /// Asks whoever has not said who it is, so that the gateway in this process is not called twice.
     async fn introduce_all(&self, places: &[Place]) {
-        for place in places {
-            let link = {
-                let mut state = self.inner.state.lock();
-                match state.ids.contains_key(&place.address) {
-                    true => continue,
-                    false => state.link(&self.inner.wiring, place),
-                }
-            };
-            if let Some(link) = link {
-                self.inner.ask(place, &link).await;
-            }
-        }
+        let strangers = {
+            let state = self.inner.state.lock();
+            let is_known = |place: &&Place| state.ids.contains_key(&place.address);
+            let strangers = places.iter().filter(|place| !is_known(place));
+            strangers.collect::<Vec<_>>()
+        };
+        self.inner.ask_all(strangers).await;
     }
 
     fn is_own(&self, state: &State, place: &Place) -> bool {
@@ -284,46 +289,64 @@ impl Directory {
 
 impl Inner {
     /// What an entry stands for now, or stood for when it was last known.
-    async fn resolve(&self, entry: &str, unanswered: &mut Vec<String>) -> Vec<Place> {
+    async fn resolve(&self, entry: &str) -> Resolved {
         let Some((host, port)) = host_and_port(entry) else {
-            return Vec::new();
+            return Resolved::default();
         };
         let looked_up = timeout(LOOKUP_WAIT_MAX, tokio::net::lookup_host((host, port))).await;
         let found: BTreeSet<String> = match looked_up {
             Ok(Ok(addresses)) => addresses.map(|address| address.to_string()).collect(),
             Ok(Err(_)) | Err(_) => BTreeSet::new(),
         };
+        let is_old = found.is_empty();
         let mut state = self.state.lock();
-        if found.is_empty() {
+        if is_old {
             tracing::warn!(entry, "links.gateways: nobody of that name is known");
-            unanswered.push(entry.to_owned());
         } else {
             let found = found.into_iter().collect();
             state.resolved.insert(entry.to_owned(), found);
         }
         let addresses = state.resolved.get(entry).cloned().unwrap_or_default();
-        addresses
-            .into_iter()
-            .map(|address| Place {
-                name: if address == entry {
-                    address.clone()
-                } else {
-                    format!("{entry} at {address}")
-                },
-                address,
-                host: host.to_owned(),
-            })
-            .collect()
+        let places = addresses.into_iter().map(|address| Place {
+            name: if address == entry {
+                address.clone()
+            } else {
+                format!("{entry} at {address}")
+            },
+            address,
+            host: host.to_owned(),
+        });
+        Resolved {
+            places: places.collect(),
+            is_old,
+        }
+    }
+
+    /// Asks all of these gateways at once who they are. One that does not answer stays a stranger.
+    async fn ask_all<'p>(&self, places: impl IntoIterator<Item = &'p Place>) {
+        join_all(places.into_iter().map(|place| self.ask(place))).await;
     }
 
     /// Asks a gateway who it is.
-    async fn ask(&self, place: &Place, link: &Link) -> Option<String> {
-        let mut client = GatewayServiceClient::new(link.clone());
+    async fn ask(&self, place: &Place) {
+        let Some(link) = self.state.lock().link(&self.wiring, place) else {
+            return;
+        };
+        let mut client = GatewayServiceClient::new(link);
         let asked = timeout(INTRODUCTION_WAIT_MAX, client.info(InfoRequest {})).await;
-        let id = asked.ok()?.ok()?.into_inner().node?.uid;
-        let mut state = self.state.lock();
-        state.ids.insert(place.address.clone(), id.clone());
-        Some(id)
+        if let Ok(Ok(answer)) = asked
+            && let Some(node) = answer.into_inner().node
+        {
+            let mut state = self.state.lock();
+            state.ids.insert(place.address.clone(), node.uid);
+        }
+    }
+
+    /// Where the gateway of this id has said to be.
+    fn place_of<'p>(&self, id: &str, places: &'p [Place]) -> Option<&'p Place> {
+        let state = self.state.lock();
+        let is_there = |place: &&Place| state.ids.get(&place.address).is_some_and(|one| one == id);
+        places.iter().find(is_there)
     }
 }
 

@@ -24,6 +24,6 @@ pub use clock::Clock;
 pub use drain::{Drain, Hold, Leaving};
 pub use listen::{Duplex, Head, Intercept, Listeners, Responder, Site, Stream, Taken};
 pub use parts::{Identity, Parts};
-pub use readiness::{Phase, Readiness};
+pub use readiness::{Health, Phase, Readiness};
 pub use reload::Reload;
 pub use tasks::{OnExit, Stopped, Tasks};

@@ -1,5 +1,8 @@
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use parking_lot::Mutex;
 
 use crate::{Drain, Leaving};
 
@@ -14,12 +17,39 @@ pub enum Phase {
     Draining,
 }
 
+/// How something is that a process cannot do without. Reasons are read by whoever may ask: no
+/// addresses, no secrets.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Health {
+    /// As it should be.
+    Good,
+    /// A part of it fails: the process does what it still can.
+    Degraded(String),
+    /// Nothing of it works: traffic had better go elsewhere.
+    Failed(String),
+}
+
 /// Whether the process wants traffic. Cheap to clone.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Readiness {
     is_started: Arc<AtomicBool>,
     drain: Drain,
     leaving: Leaving,
+    needs: Arc<Mutex<Vec<Need>>>,
+}
+
+/// Something that the process cannot do without.
+struct Need {
+    name: &'static str,
+    health: Box<dyn Fn() -> Health + Send + Sync>,
+}
+
+impl fmt::Debug for Readiness {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readiness")
+            .field("phase", &self.phase())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Readiness {
@@ -28,12 +58,19 @@ impl Readiness {
             is_started: Arc::default(),
             drain,
             leaving,
+            needs: Arc::default(),
         }
     }
 
     /// Everything runs: traffic may come.
     pub fn set_ready(&self) {
         self.is_started.store(true, Ordering::Release);
+    }
+
+    /// Has something looked at whenever somebody asks for readiness; `health` must not wait.
+    pub fn depend(&self, name: &'static str, health: impl Fn() -> Health + Send + Sync + 'static) {
+        let health = Box::new(health);
+        self.needs.lock().push(Need { name, health });
     }
 
     /// What the process is doing now.
@@ -46,5 +83,14 @@ impl Readiness {
         } else {
             Phase::Starting
         }
+    }
+
+    /// What the process needs and how it is, by name.
+    pub(crate) fn needs(&self) -> Vec<(&'static str, Health)> {
+        let needs = self.needs.lock();
+        needs
+            .iter()
+            .map(|need| (need.name, (need.health)()))
+            .collect()
     }
 }

@@ -3,7 +3,7 @@
 //! Who is kept out ([`Exclusion`]): blocked users, revoked tokens, and users whose older tokens are
 //! void. [`Access`] changes it, durably before it answers; [`View`] is the same in memory, where a
 //! connection looks, so that connecting costs no query. And what became of channels that the
-//! application was not told yet ([`ChannelOutbox`]).
+//! application was not told yet ([`MemoryOutbox`] and the two databases).
 //!
 //! What a newcomer would get wrong: a view has the changes of its own process at once, and those of others
 //! that share the database within a second, or when [`Access::look`] is called.
@@ -26,7 +26,7 @@ pub use access::{Access, Keeper, LoadError};
 pub use error::Error;
 pub use exclusion::{BadSubject, Change, Exclusion, Key, Kind, TEXT_BYTES_MAX};
 pub use open::{OpenError, OpenRedis, Store, open};
-pub use outbox::{ChannelOutbox, ChannelState, InUse, MemoryOutbox, StateEvent, Transition};
+pub use outbox::MemoryOutbox;
 pub use repository::Exclusions;
 pub use sql::{DatabaseError, Postgres, REMOVED_SECS, Sqlite};
 pub use view::{ENTRIES_MAX, View};

@@ -3,11 +3,12 @@ use std::sync::Arc;
 
 use gyre_config::Config;
 use gyre_config::access::{AccessStorage, StorageRedis, StorageType};
+use gyre_engine::ChannelOutbox;
 use gyre_runtime::Clock;
 
 use crate::access::{self, Access, Door, Keeper, LoadError, door, load};
 use crate::exclusion::Kind;
-use crate::outbox::{ChannelOutbox, MemoryOutbox};
+use crate::outbox::MemoryOutbox;
 use crate::repository::Exclusions;
 use crate::sql::{DatabaseError, Postgres, Sqlite};
 use crate::view::View;

@@ -26,6 +26,7 @@ pub(super) async fn run(
             Order::Forward
         },
         meta_ttl: retention.meta_ttl,
+        heard: None,
     };
     let history = methods.broker.history(channel.name(), query).await;
     let history = history.map_err(|error| Error::of_engine(&error))?;

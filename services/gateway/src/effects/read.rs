@@ -1,7 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use gyre_engine::{HistoryQuery, Order};
+use gyre_engine::{HistoryQuery, Order, Retention};
+use gyre_policy::Rules;
 use gyre_protocol::codes::Disconnect;
 use gyre_session::{Completion, Control, HistoryPart, HistoryRead, Stats};
 use gyre_types::ChannelName;
@@ -24,6 +25,7 @@ pub(super) async fn history(node: &Node, effect: HistoryRead) -> Completion {
             Order::Forward
         },
         meta_ttl: meta_ttl(node, &effect.channel),
+        heard: None,
     };
     let read = node.engine.broker.history(&effect.channel, query).await;
     Completion::History(
@@ -83,6 +85,15 @@ pub(super) async fn disconnect(node: &Node, others: &[Arc<Handle>], channel: &Ch
         // Nobody waits for the outcome.
         drop(crate::control::send(other, command));
     }
+}
+
+/// How publications are kept; `None`: they are not.
+pub(super) fn kept(rules: Rules<'_>) -> Option<Retention> {
+    rules.retention().map(|kept| Retention {
+        size: kept.size,
+        ttl: kept.ttl,
+        meta_ttl: kept.meta_ttl,
+    })
 }
 
 /// How long the epoch of a channel's stream lives.

@@ -13,6 +13,7 @@ use gyre_types::ChannelName;
 
 use super::ask::{Asking, NOBODY, end_of, filter_of, override_of, result};
 use super::failure;
+use super::read::kept;
 use crate::handle::{Handle, Shared};
 use crate::node::Node;
 use crate::states;
@@ -207,29 +208,37 @@ fn filler<'a>(node: &'a Node, channel: &ChannelName) -> Option<&'a Arc<Proxy>> {
     node.backends.find(Event::NotifyCacheEmpty, name)
 }
 
+/// A read of somebody who is in the hub already: what is on its way comes to it.
+fn of_a_subscriber(node: &Node, channel: &ChannelName) -> HistoryQuery<'static> {
+    let live = node.live.load();
+    let rules = live.settings.policy.resolve(channel.as_str()).ok();
+    HistoryQuery {
+        meta_ttl: rules.and_then(|rules| rules.meta_ttl()),
+        heard: rules.and_then(kept),
+        ..HistoryQuery::default()
+    }
+}
+
 async fn history(
     node: &Node,
     channel: &ChannelName,
     read: Read,
 ) -> Result<HistoryPart, gyre_engine::Error> {
-    let meta_ttl = super::read::meta_ttl(node, channel);
+    let any = of_a_subscriber(node, channel);
     let query = match read {
         Read::Top => HistoryQuery {
             limit: Some(0),
-            meta_ttl,
-            ..HistoryQuery::default()
+            ..any
         },
         Read::Since { offset, limit } => HistoryQuery {
             since: Some((offset, "")),
             limit: Some(limit),
-            meta_ttl,
-            ..HistoryQuery::default()
+            ..any
         },
         Read::Newest { limit } => HistoryQuery {
             limit: Some(limit),
             order: Order::Reverse,
-            meta_ttl,
-            ..HistoryQuery::default()
+            ..any
         },
     };
     match read {

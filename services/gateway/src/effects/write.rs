@@ -1,11 +1,12 @@
 use std::sync::Arc;
 
-use gyre_engine::{PublishOptions, Retention};
+use gyre_engine::PublishOptions;
 use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_session::{Completion, Failure, Publish, PublishTerms};
 use gyre_types::ChannelName;
 
 use super::failure;
+use super::read::kept;
 use crate::handle::Handle;
 use crate::node::Node;
 
@@ -46,14 +47,7 @@ fn options<'t>(
     let live = node.live.load();
     let rules = live.settings.policy.resolve(channel.as_str()).ok()?;
     Some(PublishOptions {
-        retention: rules
-            .retention()
-            .filter(|_| !terms.is_some_and(|terms| terms.skips_history))
-            .map(|kept| Retention {
-                size: kept.size,
-                ttl: kept.ttl,
-                meta_ttl: kept.meta_ttl,
-            }),
+        retention: kept(rules).filter(|_| !terms.is_some_and(|terms| terms.skips_history)),
         with_previous: rules.options().delta_publish || terms.is_some_and(|terms| terms.delta),
         idempotency_key: terms.map_or("", |terms| &terms.idempotency_key),
         version_epoch: terms.map_or("", |terms| &terms.version_epoch),

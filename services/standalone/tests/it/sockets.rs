@@ -322,3 +322,28 @@ fn inflate(payload: &[u8]) -> io::Result<Vec<u8>> {
     output.flush()?;
     Ok(output)
 }
+
+#[test]
+fn who_only_listens_answers_the_pings_of_websocket_or_is_gone() -> Outcome {
+    let server = start_with(
+        "uni-pings",
+        ",\"ping_interval\":\"1s\",\"pong_timeout\":\"500ms\"",
+        ",\"uni_websocket\":{\"enabled\":true}",
+    )?;
+    let mut silent = Client::listening(server.port, "", "{}")?;
+    let mut lively = Client::listening(server.port, "", "{}")?;
+    for _ in 0..4 {
+        let message = lively.expect_frame()?;
+        assert_eq!((message.first, &*message.payload), (TEXT, &b"{}"[..]));
+        let ping = lively.expect_frame()?;
+        assert_eq!(ping.first, 0x89);
+        lively.write(&frame(0x8a, &ping.payload))?;
+    }
+    let mut pings = 0;
+    // It ends, or breaks: who does not answer is not said goodbye to.
+    while let Ok(Some(next)) = silent.frame() {
+        pings += usize::from(next.first == 0x89);
+    }
+    assert!((1..=2).contains(&pings), "{pings}");
+    Ok(())
+}

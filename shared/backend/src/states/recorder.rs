@@ -2,7 +2,7 @@ use std::future::pending;
 use std::sync::Arc;
 use std::time::Duration;
 
-use gyre_store::{ChannelOutbox, DatabaseError};
+use gyre_engine::{ChannelOutbox, OutboxError};
 use prometheus::IntGauge;
 use tokio::sync::Notify;
 use tokio::time::{Sleep, sleep};
@@ -82,8 +82,8 @@ impl Recorder {
 }
 
 /// Says so, and waits.
-fn failed(error: &DatabaseError) -> Sleep {
-    let error: &(dyn std::error::Error + 'static) = error;
+fn failed(error: &OutboxError) -> Sleep {
+    let error: &(dyn std::error::Error + 'static) = &**error;
     tracing::error!(error, "changes of channels are not recorded; tried again");
     sleep(FAILURE_WAIT)
 }

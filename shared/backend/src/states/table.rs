@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use gyre_store::{ChannelState, Transition};
+use gyre_engine::{ChannelState, Transition};
 use gyre_types::{UnixMillis, Uptime};
 
 /// What is so, what was recorded, and what will be due.

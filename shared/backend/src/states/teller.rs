@@ -1,9 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use gyre_engine::{ChannelOutbox, StateEvent};
 use gyre_proto::proxy as pb;
 use gyre_runtime::Clock;
-use gyre_store::{ChannelOutbox, StateEvent};
 use prometheus::IntGauge;
 use tokio::sync::Notify;
 use tokio::time::sleep;
@@ -39,7 +39,10 @@ impl Teller {
             match self.tell().await {
                 Told::Nothing => {
                     failures = 0;
-                    self.woken.notified().await;
+                    tokio::select! {
+                        () = self.woken.notified() => {}
+                        () = self.outbox.changed() => {}
+                    }
                 }
                 Told::Some => failures = 0,
                 Told::Failed => {
@@ -55,7 +58,7 @@ impl Teller {
         let events = self.outbox.events(self.proxy.name(), self.batch_len).await;
         let events = match events {
             Ok(events) => events,
-            Err(error) => return failed(&error),
+            Err(error) => return failed(&*error),
         };
         let Some(last) = events.last().map(|event| event.generation) else {
             self.lag.set(0);
@@ -86,7 +89,7 @@ impl Teller {
         // If this fails, they are told once more.
         match self.outbox.told(self.proxy.name(), last).await {
             Ok(()) => Told::Some,
-            Err(error) => failed(&error),
+            Err(error) => failed(&*error),
         }
     }
 

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use gyre_backend::{Backends, ChannelStates};
 use gyre_config::{Config, Millis};
+use gyre_engine::ChannelOutbox;
 use gyre_runtime::Parts;
-use gyre_store::{ChannelOutbox, MemoryOutbox, Sqlite};
+use gyre_store::{MemoryOutbox, Sqlite};
 
 use crate::backend::{Reply, Script, Server};
 use crate::world::parts;

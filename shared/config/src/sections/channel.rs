@@ -38,7 +38,8 @@ options! {
     /// Tells the application backend when a channel gets its first subscriber and loses its last, where
     /// the namespace wants it.
     pub struct StateEvents {
-        /// Where it is kept what is still to be told. `database`: of one gateway only.
+        /// Where it is kept what is still to be told, if the engine is in memory. With the engine on Redis it
+        /// is kept there, for all gateways together.
         storage_type: StorageType = StorageType::Embedded;
         /// How long a channel has nobody before that is told; who comes back meanwhile was never
         /// away. Unit: duration.

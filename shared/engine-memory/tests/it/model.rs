@@ -371,6 +371,7 @@ impl Run {
             limit: reading.limit,
             order: reading.order,
             meta_ttl: reading.meta_ttl.map(Duration::from_millis),
+            heard: None,
         };
         let read = block_on(broker.history(&name(reading.channel)?, query));
         let top = match &read {

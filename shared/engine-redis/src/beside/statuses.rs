@@ -5,7 +5,7 @@ use gyre_runtime::Clock;
 use gyre_types::UnixSeconds;
 use redis::{Cmd, Value};
 
-use crate::history::millis;
+use crate::broker::history::millis;
 use crate::layout::Kind;
 use crate::link::{Facts, Link, Repeat, Request};
 use crate::scripts::Script;

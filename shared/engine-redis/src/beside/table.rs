@@ -8,6 +8,7 @@ use redis::{Cmd, Value};
 
 use crate::layout::{Kind, Layout};
 use crate::link::{Facts, Link, Repeat, Request};
+use crate::metrics::Metrics;
 use crate::options::Options;
 use crate::scripts::Script;
 use crate::wire::Foreign;
@@ -45,10 +46,10 @@ impl Table {
     ///
     /// Outside of a tokio runtime.
     #[must_use]
-    pub fn open(options: Options, tasks: &Tasks) -> Self {
+    pub fn open(options: Options, tasks: &Tasks, metrics: &Metrics) -> Self {
         let layout = Layout::new(&options.prefix, 1, 1);
         Self {
-            link: Link::open(options, Arc::new(layout), tasks),
+            link: Link::open_beside(options, Arc::new(layout), tasks, metrics),
         }
     }
 

@@ -69,6 +69,7 @@ pub(super) async fn listen<I: Inlet>(bus: Arc<Bus<I>>, address: Address) {
         };
         let ended = hold(&bus, &address, serving, &mut tables, &mut back_off).await;
         if let Some(reason) = ended {
+            bus.link.metrics().connections_lost.inc();
             tracing::warn!(%address, reason, "publications cannot be received from redis");
             bus.link.doubt();
             back_off.wait().await;

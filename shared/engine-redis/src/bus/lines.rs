@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use bytes::Bytes;
 use gyre_engine::{History, Inlet};
-use gyre_types::{ChannelName, Position};
+use gyre_types::{ChannelName, Position, UnixMillis};
 use tokio::sync::oneshot;
 
 use super::heard::Heard;
@@ -129,11 +129,30 @@ impl Lines {
     }
 
     /// Up to where a reader knows the channel's stream.
-    pub(super) fn learn(&mut self, bus: u16, channel: &ChannelName, top: Position) {
+    pub(super) fn learn(
+        &mut self,
+        bus: u16,
+        channel: &ChannelName,
+        top: Position,
+        now: UnixMillis,
+    ) {
         let line = self.lines.get_mut(&bus);
         if let Some(heard) = line.and_then(|line| line.channels.get_mut(channel)) {
-            heard.learn(top);
+            heard.learn(top, now);
         }
+    }
+
+    /// A channel of a line that is heard.
+    pub(super) fn heard_channel(&mut self, bus: u16, channel: &ChannelName) -> Option<&mut Heard> {
+        let line = self.lines.get_mut(&bus).filter(|line| line.ear != NOBODY)?;
+        line.channels.get_mut(channel)
+    }
+
+    /// Lets go of what is kept of a channel, if nobody asked for it lately; whether something is kept.
+    pub(super) fn sweep_tail(&mut self, bus: u16, channel: &ChannelName) -> bool {
+        let line = self.lines.get_mut(&bus);
+        let heard = line.and_then(|line| line.channels.get_mut(channel));
+        heard.is_some_and(Heard::sweep)
     }
 
     /// What was read to repair a gap; `None` if it cannot be. The gap that is left.

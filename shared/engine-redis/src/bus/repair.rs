@@ -5,7 +5,7 @@ use redis::Cmd;
 
 use super::Bus;
 use super::lines::Gap;
-use crate::history::{self, Read, Renew};
+use crate::broker::history::{self, Read, Renew};
 use crate::layout::Place;
 use crate::link::{BackOff, Facts, Request};
 

@@ -223,7 +223,7 @@ impl Link {
     /// What it means that nobody is known to serve anything.
     fn without_any(&self) -> Verdict {
         let reason = self.unreached();
-        if self.shared.begun.elapsed() < LOST_PATIENCE {
+        if self.disagreement().is_none() && self.shared.begun.elapsed() < LOST_PATIENCE {
             return Verdict::NotNow(reason);
         }
         Verdict::Refused(reason)
@@ -231,6 +231,9 @@ impl Link {
 
     /// Why no server has answered yet.
     fn unreached(&self) -> String {
+        if let Some(reason) = self.disagreement() {
+            return reason.to_string();
+        }
         let nodes: Vec<Arc<Node>> = self.shared.nodes.lock().values().cloned().collect();
         let reasons = nodes
             .iter()

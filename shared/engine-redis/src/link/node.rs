@@ -7,6 +7,7 @@ use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::{Address, BackOff, Connector, Facts, Link};
+use crate::metrics::Metrics;
 use crate::scripts::Scripts;
 
 /// How often a node is asked again what it is. A node that was demoted and promoted again within that
@@ -58,6 +59,7 @@ impl Node {
             patience: link.options().heartbeat_timeout * 2,
             sender,
             link: Arc::downgrade(&link.shared),
+            metrics: link.metrics().clone(),
         };
         let node = Self {
             address,
@@ -72,6 +74,14 @@ impl Node {
         match &*self.state.borrow() {
             State::There(live) => Some(live.clone()),
             State::Away { .. } => None,
+        }
+    }
+
+    /// Whether operations fail there: it is not reached, and not only for a moment, or takes no writes.
+    pub(crate) fn is_away(&self) -> bool {
+        match &*self.state.borrow() {
+            State::There(live) => !live.facts.is_primary,
+            State::Away { since, .. } => since.elapsed() >= LOST_PATIENCE,
         }
     }
 
@@ -114,6 +124,7 @@ struct Keeper {
     sender: watch::Sender<State>,
     link: std::sync::Weak<super::Shared>,
     doubt: Arc<Notify>,
+    metrics: Metrics,
 }
 
 impl Keeper {
@@ -217,6 +228,7 @@ impl Keeper {
             }
             State::There(_) => {
                 tracing::warn!(address = %self.address, reason, "the connection to redis is lost");
+                self.metrics.connections_lost.inc();
                 self.doubt();
                 Instant::now()
             }

@@ -7,7 +7,8 @@ use redis::{Value, cmd, pipe};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use super::facts::field;
-use super::{Address, Link, Live, Node, Shared, jittered, sentinel};
+use super::{Address, Link, Live, Node, Shared, agreement, jittered, sentinel};
+use crate::layout::slot_of;
 use crate::options::Servers;
 
 /// How often it is looked up who serves what, without any doubt.
@@ -22,6 +23,9 @@ const VIEW_TIMEOUT: Duration = Duration::from_millis(500);
 pub(crate) struct Table {
     /// By partition; empty until a server answers.
     owners: Vec<Arc<Node>>,
+    /// Where it is said what all processes agree on: the owner of that key in a cluster, otherwise every
+    /// server, in the order in which they share the partitions.
+    pub(super) anchors: Vec<Arc<Node>>,
     /// Whether messages go through sharded PUB/SUB.
     pub(crate) is_sharded: bool,
     is_cluster: bool,
@@ -51,6 +55,12 @@ impl Table {
                 .push(partition);
         }
         by_node
+    }
+
+    /// Every node that serves something.
+    pub(crate) fn nodes(&self) -> BTreeMap<&Address, &Arc<Node>> {
+        let nodes = self.owners.iter().map(|node| (&node.address, node));
+        nodes.collect()
     }
 
     /// The command that sends a message over the bus.
@@ -144,6 +154,7 @@ impl Link {
             .collect();
         self.replace(Table {
             owners,
+            anchors: nodes.to_vec(),
             is_sharded: false,
             is_cluster: false,
         });
@@ -172,19 +183,18 @@ impl Link {
 
     fn adopt(&self, view: &View, seeds: &[Address]) {
         let before = Arc::clone(&self.shared.table.borrow());
+        let served_at = |slot: u16| {
+            let mut ranges = view.ranges.iter();
+            let range = ranges.find(|(first, last, _)| (*first..=*last).contains(&slot));
+            range.map(|(_, _, address)| self.node(address))
+        };
         let owners = (0..self.layout().partitions()).filter_map(|partition| {
-            let slot = self.layout().slot(partition);
-            let range = view
-                .ranges
-                .iter()
-                .find(|(first, last, _)| (*first..=*last).contains(&slot));
-            match range {
-                Some((_, _, address)) => Some(self.node(address)),
-                None => before.owner(partition).cloned(),
-            }
+            let owner = served_at(self.layout().slot(partition));
+            owner.or_else(|| before.owner(partition).cloned())
         });
         self.replace(Table {
             owners: owners.collect(),
+            anchors: served_at(slot_of(agreement::TAG)).into_iter().collect(),
             is_sharded: view.has_shards,
             is_cluster: true,
         });
@@ -197,12 +207,8 @@ impl Link {
     fn replace(&self, table: Table) {
         self.shared.table.send_if_modified(|known| {
             let is_same = known.is_sharded == table.is_sharded
-                && known.owners.len() == table.owners.len()
-                && known
-                    .owners
-                    .iter()
-                    .zip(&table.owners)
-                    .all(|(one, other)| Arc::ptr_eq(one, other));
+                && are_same(&known.owners, &table.owners)
+                && are_same(&known.anchors, &table.anchors);
             if !is_same {
                 *known = Arc::new(table);
             }
@@ -247,6 +253,14 @@ impl Shared {
     fn is_cluster(&self) -> bool {
         self.table.borrow().is_cluster
     }
+}
+
+fn are_same(known: &[Arc<Node>], now: &[Arc<Node>]) -> bool {
+    known.len() == now.len()
+        && known
+            .iter()
+            .zip(now)
+            .all(|(one, other)| Arc::ptr_eq(one, other))
 }
 
 async fn view_of(mut live: Live, asked: &Address) -> Option<View> {

@@ -6,30 +6,40 @@ use gyre_engine::{HistoryQuery, Publish, PublishOptions, Retention};
 use gyre_protocol::messages::Publication;
 use gyre_types::ChannelName;
 
-use crate::servers::{Cluster, PRIMARIES, Server};
+use crate::servers::{Cluster, PRIMARIES, Server, until};
 use crate::subject::{Opened, section};
 
-/// How often a command was called by clients.
-async fn calls(server: &Server, command: &str) -> u64 {
-    let line = server
-        .info("commandstats", &format!("cmdstat_{command}"))
-        .await;
-    let count = line
-        .strip_prefix("calls=")
-        .and_then(|rest| rest.split(',').next());
-    count.map_or(0, |count| count.parse().unwrap())
+/// How often each of these commands was called, by clients and by scripts.
+async fn calls<const N: usize>(server: &Server, commands: [&str; N]) -> [u64; N] {
+    let text: String = server.run(&["INFO", "commandstats"]).await;
+    commands.map(|command| {
+        let name = format!("cmdstat_{command}:calls=");
+        let line = text.lines().find_map(|line| line.strip_prefix(&name));
+        let count = line.and_then(|line| line.split(',').next());
+        count.map_or(0, |count| count.parse().unwrap())
+    })
 }
 
-/// Commands that were given to the server by clients, but for those that ask what it is.
-async fn commands(server: &Server) -> u64 {
+/// Scripts that clients ran, but for those that say what processes agree on: they are the ones that set.
+async fn scripts(server: &Server) -> u64 {
+    let [by_hash, by_text, set] = calls(server, ["evalsha", "eval", "set"]).await;
+    by_hash + by_text - set
+}
+
+/// The same of all servers of a cluster.
+async fn scripts_of(cluster: &Cluster) -> u64 {
     let mut sum = 0;
-    for command in [
-        "evalsha", "eval", "publish", "spublish", "get", "set", "hset", "xadd",
-    ] {
-        sum += calls(server, command).await;
+    for server in &cluster.servers {
+        sum += scripts(server).await;
     }
-    // What a script calls is counted as well.
-    sum - calls(server, "publish").await - calls(server, "xadd").await - calls(server, "hset").await
+    sum
+}
+
+/// Reads of publications, and of anything about streams.
+async fn reads(server: &Server) -> (u64, u64) {
+    let all = ["xrange", "xrevrange", "hmget"];
+    let [forward, backward, meta] = calls(server, all).await;
+    (forward + backward, forward + backward + meta)
 }
 
 fn kept() -> PublishOptions<'static> {
@@ -54,7 +64,7 @@ async fn an_operation_is_one_command() {
     let channel = ChannelName::new("news").unwrap();
     let publication = Publication::default();
 
-    let before = commands(&server).await;
+    let before = scripts(&server).await;
     for options in [kept(), PublishOptions::default()] {
         for _ in 0..50 {
             let publish = Publish {
@@ -64,15 +74,15 @@ async fn an_operation_is_one_command() {
             broker.publish(&channel, publish).await.unwrap();
         }
     }
-    assert_eq!(commands(&server).await - before, 100);
-    let before = commands(&server).await;
+    assert_eq!(scripts(&server).await - before, 100);
+    let before = scripts(&server).await;
     broker
         .history(&channel, HistoryQuery::default())
         .await
         .unwrap();
     broker.remove_history(&channel).await.unwrap();
     opened.engine.presence.members(&channel).await.unwrap();
-    assert_eq!(commands(&server).await - before, 3);
+    assert_eq!(scripts(&server).await - before, 3);
     opened.close().await;
 }
 
@@ -85,19 +95,100 @@ async fn equal_reads_at_once_are_few() {
     opened.redis.ready().await.unwrap();
     let broker = &opened.engine.broker;
     let channel = ChannelName::new("news").unwrap();
-    let before = commands(&server).await;
+    let before = scripts(&server).await;
     let reads = (0..1000).map(|_| broker.history(&channel, HistoryQuery::default()));
     for read in futures_util::future::join_all(reads).await {
         assert_eq!(read.unwrap().top.offset, 0);
     }
     // Two if all asked at the same moment; a task is not polled for so long.
-    assert!(commands(&server).await - before < 50);
+    assert!(scripts(&server).await - before < 50);
     opened.close().await;
+}
+
+/// What a subscriber that comes back with an offset asks.
+fn back(offset: u64) -> HistoryQuery<'static> {
+    HistoryQuery {
+        since: Some((offset, "")),
+        limit: Some(300),
+        heard: kept().retention,
+        ..HistoryQuery::default()
+    }
+}
+
+async fn publish(opened: &Opened, channel: &ChannelName, count: u64) {
+    for _ in 0..count {
+        let publish = Publish {
+            publication: &Publication::default(),
+            options: kept(),
+        };
+        opened
+            .engine
+            .broker
+            .publish(channel, publish)
+            .await
+            .unwrap();
+    }
+}
+
+/// A thousand come back at once, each with another position.
+async fn storm(opened: &Opened, channel: &ChannelName, top: u64) {
+    let broker = &opened.engine.broker;
+    let back = (0..1000).map(|number| async move {
+        let offset = top - number % 10;
+        let found = broker.history(channel, back(offset)).await.unwrap();
+        let offsets = found.publications.iter().map(|one| one.offset);
+        assert!(offsets.eq(offset + 1..=top), "{offset} of {top}: {found:?}");
+        assert_eq!(found.top.offset, top);
+    });
+    futures_util::future::join_all(back).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: python3 tests/env/suite.py redis"]
-async fn a_process_has_two_connections_to_a_primary() {
+async fn a_thousand_that_come_back_at_once_are_three_reads_and_then_none() {
+    let server = Server::start(&[]).await;
+    let section = section(|one| one.address = vec![server.address()]);
+    let (opened, other) = (
+        Opened::new(&section, Arc::new(())),
+        Opened::new(&section, Arc::new(())),
+    );
+    opened.redis.ready().await.unwrap();
+    let channel = ChannelName::new("news").unwrap();
+    publish(&other, &channel, 30).await;
+    opened.engine.broker.subscribe(&channel).await.unwrap();
+
+    let (before, _) = reads(&server).await;
+    storm(&opened, &channel, 30).await;
+    let (after, _) = reads(&server).await;
+    // One that nobody else was waiting with, one for all who came meanwhile, and one more if some of them
+    // were late.
+    assert!((1..=3).contains(&(after - before)), "{}", after - before);
+
+    publish(&other, &channel, 5).await;
+    let top = || HistoryQuery {
+        limit: Some(0),
+        heard: kept().retention,
+        ..HistoryQuery::default()
+    };
+    let broker = &opened.engine.broker;
+    until("they have arrived", || async {
+        broker.history(&channel, top()).await.unwrap().top.offset == 35
+    })
+    .await;
+    let before = reads(&server).await;
+    storm(&opened, &channel, 35).await;
+    let tops = (0..1000).map(|_| broker.history(&channel, top()));
+    for top in futures_util::future::join_all(tops).await {
+        assert_eq!(top.unwrap().top.offset, 35);
+    }
+    assert_eq!(reads(&server).await, before, "the tail answers");
+    opened.close().await;
+    other.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: python3 tests/env/suite.py redis"]
+async fn a_process_has_two_connections_to_a_primary_and_publishes_with_one_command() {
     let cluster = Cluster::start().await;
     let section = section(|one| {
         one.cluster_address = cluster.addresses();
@@ -105,6 +196,7 @@ async fn a_process_has_two_connections_to_a_primary() {
     });
     let opened = Opened::new(&section, Arc::new(()));
     opened.redis.ready().await.unwrap();
+    let before = scripts_of(&cluster).await;
     for number in 0..200 {
         let channel = ChannelName::new(&number.to_string()).unwrap();
         opened.engine.broker.subscribe(&channel).await.unwrap();
@@ -120,6 +212,7 @@ async fn a_process_has_two_connections_to_a_primary() {
             .await
             .unwrap();
     }
+    assert_eq!(scripts_of(&cluster).await - before, 200, "one each");
     for (index, server) in cluster.servers.iter().enumerate() {
         let list: String = server.run(&["CLIENT", "LIST"]).await;
         let count = list

@@ -8,6 +8,8 @@
     reason = "a test stops at the first surprise"
 )]
 
+mod agreement;
+mod channels;
 mod checker;
 mod conformance;
 mod costs;

@@ -7,8 +7,9 @@ use std::time::Duration;
 use gyre_config::engine::Redis;
 use gyre_engine::conformance::{Recorder, Subject};
 use gyre_engine::{BoxFuture, Engine, Inlet};
-use gyre_engine_redis::{Options, RedisEngine, TlsClients};
+use gyre_engine_redis::{Metrics, Options, RedisEngine, TlsClients};
 use gyre_runtime::{Clock, Tasks};
+use gyre_telemetry::Registry;
 use tokio::runtime::Handle;
 use tokio::sync::Mutex;
 use tokio::time::sleep;
@@ -29,7 +30,8 @@ impl Opened {
 
     pub(crate) fn with<I: Inlet>(options: Options, inlet: Arc<I>) -> Self {
         let tasks = Tasks::default();
-        let redis = RedisEngine::open(options, inlet, &Clock::start(), &tasks);
+        let metrics = Metrics::new(&Registry::new("gyre").unwrap()).unwrap();
+        let redis = RedisEngine::open(options, inlet, &Clock::start(), &tasks, &metrics);
         Self {
             engine: redis.engine(),
             redis,

@@ -282,6 +282,15 @@ pub(super) fn after<'a>(offset: u64) -> HistoryQuery<'a> {
     }
 }
 
+/// A query as somebody who subscribes asks it, of a channel that is kept so.
+pub(super) fn heard(query: HistoryQuery<'_>, retention: Retention) -> HistoryQuery<'_> {
+    HistoryQuery {
+        meta_ttl: retention.meta_ttl,
+        heard: Some(retention),
+        ..query
+    }
+}
+
 /// A query for what comes before `offset`, of any epoch, newest first.
 pub(super) fn before<'a>(offset: u64) -> HistoryQuery<'a> {
     HistoryQuery {

@@ -1,9 +1,12 @@
 //! What is read from history.
 
 use super::bench::{
-    Bench, KEPT, after, before, data_of, everything, found, holds, kept, offsets, same, text,
+    Bench, KEPT, after, before, data_of, everything, found, heard, holds, kept, offsets, same, text,
 };
 use super::{Check, cases};
+use gyre_types::ChannelName;
+
+use super::Failure;
 use crate::{Error, HistoryQuery, Order, PublishOptions, Retention};
 
 cases![
@@ -19,6 +22,8 @@ cases![
     History what_was_trimmed_is_left_out,
     History another_epoch_is_unrecoverable,
     History the_epoch_of_the_stream_and_none_are_found,
+    History what_was_handed_over_is_found,
+    History what_others_published_before_is_found_by_who_subscribes,
     History removal_keeps_the_position,
     History removal_makes_no_stream,
 ];
@@ -264,6 +269,85 @@ async fn the_epoch_of_the_stream_and_none_are_found(bench: &Bench<'_>) -> Check 
         };
         let history = bench.read(&channel, query).await?;
         same(&format!("after 2 of «{epoch}»"), offsets(&history), vec![3])?;
+    }
+    Ok(())
+}
+
+/// What a subscriber finds after an offset.
+async fn heard_after(
+    bench: &Bench<'_>,
+    channel: &ChannelName,
+    offset: u64,
+) -> Result<Vec<u64>, Failure> {
+    let query = heard(after(offset), KEPT);
+    Ok(offsets(&bench.read(channel, query).await?))
+}
+
+async fn what_was_handed_over_is_found(bench: &Bench<'_>) -> Check {
+    let channel = bench.channel("heard").await?;
+    bench.fill(&channel, 3).await?;
+    bench.arrivals(&channel, 3).await?;
+    // Some of these are answered by what is known from the others.
+    for offset in [2, 0, 1, 3, 0] {
+        let expected: Vec<u64> = (offset + 1..=3).collect();
+        let found = heard_after(bench, &channel, offset).await?;
+        same("after an offset", found, expected)?;
+    }
+    let top = bench.keep(&channel, "4").await?;
+    bench.arrivals(&channel, 4).await?;
+    let found = heard_after(bench, &channel, 1).await?;
+    same("with one more", found, vec![2, 3, 4])?;
+    let limited = HistoryQuery {
+        limit: Some(1),
+        ..after(1)
+    };
+    let found = bench.read(&channel, heard(limited, KEPT)).await?;
+    same("one", offsets(&found), vec![2])?;
+    same("top", found.top, top)?;
+    let newest = HistoryQuery {
+        limit: Some(2),
+        order: Order::Reverse,
+        ..everything()
+    };
+    let found = bench.read(&channel, heard(newest, KEPT)).await?;
+    same("newest", offsets(&found), vec![4, 3])?;
+    let position = HistoryQuery {
+        limit: Some(0),
+        ..everything()
+    };
+    let found = bench.read(&channel, heard(position, KEPT)).await?;
+    same("top alone", found.top, top)?;
+    bench.engine.broker.remove_history(&channel).await?;
+    let found = bench.read(&channel, heard(after(1), KEPT)).await?;
+    same("after the removal", offsets(&found), vec![])?;
+    same("top then", found.top, top)?;
+    bench.keep(&channel, "5").await?;
+    bench.arrivals(&channel, 5).await?;
+    same("later", heard_after(bench, &channel, 1).await?, vec![5])
+}
+
+async fn what_others_published_before_is_found_by_who_subscribes(bench: &Bench<'_>) -> Check {
+    let channel = Bench::name("before")?;
+    bench.fill(&channel, 3).await?;
+    let found = heard_after(bench, &channel, 1).await?;
+    same("without a subscriber", found, vec![2, 3])?;
+    bench.engine.broker.subscribe(&channel).await?;
+    for offset in [2, 0, 1] {
+        let expected: Vec<u64> = (offset + 1..=3).collect();
+        let found = heard_after(bench, &channel, offset).await?;
+        same("with one", found, expected)?;
+    }
+    let small = Retention { size: 2, ..KEPT };
+    let options = PublishOptions {
+        retention: Some(small),
+        ..PublishOptions::default()
+    };
+    bench.publish(&channel, &text("4"), options).await?;
+    bench.arrivals(&channel, 1).await?;
+    for offset in [0, 1, 2, 3] {
+        let found = bench.read(&channel, heard(after(offset), small)).await?;
+        let expected: Vec<u64> = (offset.max(2) + 1..=4).collect();
+        same("of two that are kept", offsets(&found), expected)?;
     }
     Ok(())
 }

@@ -5,12 +5,13 @@
 
 use std::time::Duration;
 
-use super::bench::{Bench, KEPT, found, holds, kept, offsets, same, text};
+use super::bench::{Bench, KEPT, after, found, heard, holds, kept, offsets, same, text};
 use super::{Check, cases};
 use crate::{History, HistoryQuery, PublishOptions, Retention};
 
 cases![
     History publications_end_after_their_time,
+    History what_was_handed_over_ends_too,
     History a_publication_renews_all,
     History reading_does_not_renew_publications,
     History what_ended_is_no_previous_publication,
@@ -49,6 +50,28 @@ async fn publications_end_after_their_time(bench: &Bench<'_>) -> Check {
         offsets(&bench.read_all(&channel).await?),
         vec![2],
     )
+}
+
+async fn what_was_handed_over_ends_too(bench: &Bench<'_>) -> Check {
+    let channel = bench.channel("ttl").await?;
+    let retention = Retention {
+        size: 10,
+        ttl: 2 * SECOND,
+        meta_ttl: Some(60 * SECOND),
+    };
+    let options = lasting(2 * SECOND, 60 * SECOND);
+    bench.publish(&channel, &text("a"), options).await?;
+    bench.publish(&channel, &text("b"), options).await?;
+    bench.arrivals(&channel, 2).await?;
+    bench.advance(SECOND).await;
+    for _ in 0..2 {
+        let early = bench.read(&channel, heard(after(0), retention)).await?;
+        same("within their time", offsets(&early), vec![1, 2])?;
+    }
+    bench.advance(SECOND + HALF).await;
+    let late = bench.read(&channel, heard(after(0), retention)).await?;
+    same("after their time", offsets(&late), vec![])?;
+    same("top after their time", late.top.offset, 2)
 }
 
 async fn a_publication_renews_all(bench: &Bench<'_>) -> Check {

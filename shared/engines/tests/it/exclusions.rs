@@ -4,9 +4,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gyre_config::access::StorageRedis;
-use gyre_engines::{OpenError, open_exclusions};
+use gyre_engines::{Metrics, OpenError, open_exclusions};
 use gyre_runtime::{Clock, Tasks};
 use gyre_store::{Access, Exclusions, Kind};
+use gyre_telemetry::Registry;
 use gyre_types::UnixMillis;
 
 use crate::servers::{Cluster, Server};
@@ -21,7 +22,11 @@ fn on(server: &Server) -> StorageRedis {
 }
 
 fn open(section: &StorageRedis, tasks: &Tasks) -> Arc<dyn Exclusions> {
-    open_exclusions(section, tasks).unwrap()
+    open_exclusions(section, tasks, &metrics()).unwrap()
+}
+
+fn metrics() -> Metrics {
+    Metrics::new(&Registry::new("gyre").unwrap()).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,6 +126,6 @@ async fn a_table_is_in_one_place() {
         address: vec!["127.0.0.1:1".to_owned(), "127.0.0.1:2".to_owned()],
         ..StorageRedis::default()
     };
-    let refused = open_exclusions(&section, &Tasks::default());
+    let refused = open_exclusions(&section, &Tasks::default(), &metrics());
     assert!(matches!(refused, Err(OpenError::Several)));
 }

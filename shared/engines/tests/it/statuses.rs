@@ -6,15 +6,23 @@ use std::time::Duration;
 use gyre_config::Config;
 use gyre_engine::Statuses;
 use gyre_engines::open;
-use gyre_runtime::{Clock, Tasks};
+use gyre_runtime::{Clock, Identity, Parts, Tasks};
+use gyre_telemetry::Registry;
 use gyre_types::UnixMillis;
 
 use crate::NOW;
 use crate::servers::Server;
 
 async fn statuses(config: &Config, tasks: &Tasks) -> Arc<dyn Statuses> {
-    let clock = Clock::fixed(UnixMillis(NOW.0 * 1000));
-    let opened = open(config, Arc::new(()), &clock, tasks).await.unwrap();
+    let parts = Parts {
+        clock: Clock::fixed(UnixMillis(NOW.0 * 1000)),
+        tasks: tasks.clone(),
+        ..Parts::new(
+            Registry::new("gyre").unwrap(),
+            Identity::new("engines", "0"),
+        )
+    };
+    let opened = open(config, Arc::new(()), &parts).await.unwrap();
     opened.statuses.unwrap()
 }
 

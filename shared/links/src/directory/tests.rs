@@ -161,6 +161,32 @@ mod served {
         address
     }
 
+    /// Takes connections and says nothing.
+    async fn silent() -> (String, tokio::net::TcpListener) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        (listener.local_addr().unwrap().to_string(), listener)
+    }
+
+    #[tokio::test]
+    async fn those_who_say_nothing_are_waited_for_together() {
+        let mut entries = Vec::new();
+        let mut listeners = Vec::new();
+        for _ in 0..8 {
+            let (address, listener) = silent().await;
+            entries.push(address);
+            listeners.push(listener);
+        }
+        entries.push(serve("a").await.to_string());
+        let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+        let directory = Directory::open(&links(&entries), &registry()).unwrap();
+        let started = std::time::Instant::now();
+        assert_eq!(directory.find("a").await.unwrap().name, entries[8]);
+        let own = directory.with_own("b", "me", nobody());
+        assert_eq!(own.all().await.peers.len(), 10);
+        // Twice as long as one of them is waited for; one after the other it would be sixteen times.
+        assert!(started.elapsed() < INTRODUCTION_WAIT_MAX * 8);
+    }
+
     #[tokio::test]
     async fn without_a_registry_gateways_say_who_they_are() {
         let (a, b) = (serve("a").await.to_string(), serve("b").await.to_string());

@@ -1,12 +1,11 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::future::ready;
 
+use gyre_engine::{
+    BoxFuture, ChannelOutbox, ChannelState, InUse, OutboxError, StateEvent, Transition,
+};
 use gyre_types::UnixMillis;
 use parking_lot::Mutex;
-
-use crate::BoxFuture;
-use crate::outbox::{ChannelOutbox, ChannelState, InUse, StateEvent, Transition};
-use crate::sql::DatabaseError;
 
 /// Keeps transitions in memory: a restart forgets them, and which channels were in use.
 #[derive(Debug, Default)]
@@ -30,7 +29,7 @@ impl ChannelOutbox for MemoryOutbox {
     fn record<'a>(
         &'a self,
         transitions: &'a [Transition],
-    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
         let mut inner = self.inner.lock();
         for transition in transitions {
             let generation = generation_at(transition.at).max(inner.last + 1);
@@ -56,7 +55,7 @@ impl ChannelOutbox for MemoryOutbox {
         &'a self,
         proxy: &'a str,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<StateEvent>, DatabaseError>> {
+    ) -> BoxFuture<'a, Result<Vec<StateEvent>, OutboxError>> {
         let inner = self.inner.lock();
         let own = inner
             .events
@@ -70,7 +69,7 @@ impl ChannelOutbox for MemoryOutbox {
         &'a self,
         proxy: &'a str,
         generation: i64,
-    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
+    ) -> BoxFuture<'a, Result<(), OutboxError>> {
         let is_told = |event: &StateEvent| {
             &*event.transition.proxy == proxy && event.generation <= generation
         };
@@ -78,7 +77,7 @@ impl ChannelOutbox for MemoryOutbox {
         Box::pin(ready(Ok(())))
     }
 
-    fn waiting(&self) -> BoxFuture<'_, Result<u64, DatabaseError>> {
+    fn waiting(&self) -> BoxFuture<'_, Result<u64, OutboxError>> {
         let waiting = self.inner.lock().events.len();
         Box::pin(ready(Ok(u64::try_from(waiting).unwrap_or(u64::MAX))))
     }
@@ -87,7 +86,7 @@ impl ChannelOutbox for MemoryOutbox {
         &'a self,
         after: &'a str,
         limit: u32,
-    ) -> BoxFuture<'a, Result<Vec<InUse>, DatabaseError>> {
+    ) -> BoxFuture<'a, Result<Vec<InUse>, OutboxError>> {
         let inner = self.inner.lock();
         let later = inner
             .in_use
@@ -100,7 +99,7 @@ impl ChannelOutbox for MemoryOutbox {
         Box::pin(ready(Ok(found.collect())))
     }
 
-    fn proxies(&self) -> BoxFuture<'_, Result<Vec<String>, DatabaseError>> {
+    fn proxies(&self) -> BoxFuture<'_, Result<Vec<String>, OutboxError>> {
         let inner = self.inner.lock();
         let told = inner.events.iter().map(|event| &event.transition.proxy);
         let all: BTreeSet<String> = told
@@ -110,7 +109,7 @@ impl ChannelOutbox for MemoryOutbox {
         Box::pin(ready(Ok(all.into_iter().collect())))
     }
 
-    fn forget<'a>(&'a self, proxy: &'a str) -> BoxFuture<'a, Result<(), DatabaseError>> {
+    fn forget<'a>(&'a self, proxy: &'a str) -> BoxFuture<'a, Result<(), OutboxError>> {
         let mut inner = self.inner.lock();
         inner
             .events

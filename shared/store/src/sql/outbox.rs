@@ -1,6 +1,5 @@
+use gyre_engine::{ChannelState, InUse, StateEvent, Transition};
 use gyre_types::UnixMillis;
-
-use crate::outbox::{ChannelState, InUse, StateEvent, Transition};
 
 /// How many, and the least that the first may be. Gives the generation of the last.
 ///
@@ -55,10 +54,26 @@ pub(super) fn event(proxy: &str, row: Row) -> Option<StateEvent> {
         transition: Transition {
             channel: channel.into(),
             proxy: proxy.into(),
-            state: ChannelState::of_number(state)?,
+            state: of_number(state)?,
             at: UnixMillis(at),
         },
     })
+}
+
+/// The number that stands in the table for a state. Never given to another one.
+pub(super) const fn number(state: ChannelState) -> i16 {
+    match state {
+        ChannelState::Occupied => 1,
+        ChannelState::Vacated => 2,
+    }
+}
+
+const fn of_number(number: i16) -> Option<ChannelState> {
+    match number {
+        1 => Some(ChannelState::Occupied),
+        2 => Some(ChannelState::Vacated),
+        _ => None,
+    }
 }
 
 /// What a row of [`IN_USE`] says.
@@ -72,12 +87,12 @@ pub(super) fn in_use((channel, proxy): (String, String)) -> InUse {
 /// Implements the outbox over the field `pool`.
 macro_rules! channel_outbox {
     ($database:ident) => {
-        impl $crate::outbox::ChannelOutbox for $database {
+        impl gyre_engine::ChannelOutbox for $database {
             fn record<'a>(
                 &'a self,
-                transitions: &'a [$crate::outbox::Transition],
-            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::DatabaseError>> {
-                use $crate::outbox::ChannelState;
+                transitions: &'a [gyre_engine::Transition],
+            ) -> $crate::BoxFuture<'a, Result<(), gyre_engine::OutboxError>> {
+                use gyre_engine::ChannelState;
                 Box::pin(async move {
                     let Some(latest) = transitions.iter().map(|one| one.at).max() else {
                         return Ok(());
@@ -94,7 +109,7 @@ macro_rules! channel_outbox {
                             .bind(generation)
                             .bind(&*transition.proxy)
                             .bind(&*transition.channel)
-                            .bind(transition.state.number())
+                            .bind(super::outbox::number(transition.state))
                             .bind(transition.at.0)
                             .execute(&mut *transaction)
                             .await?;
@@ -116,7 +131,7 @@ macro_rules! channel_outbox {
                 &'a self,
                 proxy: &'a str,
                 limit: u32,
-            ) -> $crate::BoxFuture<'a, Result<Vec<$crate::outbox::StateEvent>, $crate::sql::DatabaseError>>
+            ) -> $crate::BoxFuture<'a, Result<Vec<gyre_engine::StateEvent>, gyre_engine::OutboxError>>
             {
                 Box::pin(async move {
                     let rows: Vec<super::outbox::Row> = sqlx::query_as(super::outbox::EVENTS)
@@ -133,7 +148,7 @@ macro_rules! channel_outbox {
                 &'a self,
                 proxy: &'a str,
                 generation: i64,
-            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::DatabaseError>> {
+            ) -> $crate::BoxFuture<'a, Result<(), gyre_engine::OutboxError>> {
                 Box::pin(async move {
                     let statement = sqlx::query(super::outbox::TOLD);
                     let statement = statement.bind(proxy).bind(generation);
@@ -142,7 +157,7 @@ macro_rules! channel_outbox {
                 })
             }
 
-            fn waiting(&self) -> $crate::BoxFuture<'_, Result<u64, $crate::sql::DatabaseError>> {
+            fn waiting(&self) -> $crate::BoxFuture<'_, Result<u64, gyre_engine::OutboxError>> {
                 Box::pin(async move {
                     let count: i64 = sqlx::query_scalar(super::outbox::WAITING)
                         .fetch_one(&self.pool)
@@ -155,7 +170,7 @@ macro_rules! channel_outbox {
                 &'a self,
                 after: &'a str,
                 limit: u32,
-            ) -> $crate::BoxFuture<'a, Result<Vec<$crate::outbox::InUse>, $crate::sql::DatabaseError>>
+            ) -> $crate::BoxFuture<'a, Result<Vec<gyre_engine::InUse>, gyre_engine::OutboxError>>
             {
                 Box::pin(async move {
                     let rows: Vec<(String, String)> = sqlx::query_as(super::outbox::IN_USE)
@@ -167,7 +182,7 @@ macro_rules! channel_outbox {
                 })
             }
 
-            fn proxies(&self) -> $crate::BoxFuture<'_, Result<Vec<String>, $crate::sql::DatabaseError>> {
+            fn proxies(&self) -> $crate::BoxFuture<'_, Result<Vec<String>, gyre_engine::OutboxError>> {
                 Box::pin(async move {
                     let names = sqlx::query_scalar(super::outbox::PROXIES);
                     Ok(names.fetch_all(&self.pool).await?)
@@ -177,7 +192,7 @@ macro_rules! channel_outbox {
             fn forget<'a>(
                 &'a self,
                 proxy: &'a str,
-            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::DatabaseError>> {
+            ) -> $crate::BoxFuture<'a, Result<(), gyre_engine::OutboxError>> {
                 Box::pin(async move {
                     let mut transaction = self.pool.begin().await?;
                     for statement in [super::outbox::FORGET_EVENTS, super::outbox::FORGET_IN_USE] {

@@ -1,6 +1,7 @@
 //! What every [`ChannelOutbox`] must do.
 
-use gyre_store::{ChannelOutbox, ChannelState, MemoryOutbox, Sqlite, StateEvent, Transition};
+use gyre_engine::{ChannelOutbox, ChannelState, StateEvent, Transition};
+use gyre_store::{MemoryOutbox, Sqlite};
 use gyre_types::UnixMillis;
 
 use crate::file;

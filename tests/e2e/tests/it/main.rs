@@ -15,19 +15,26 @@
 )]
 
 mod access;
+mod balancer;
 mod client;
 mod drain;
 mod faults;
 mod http;
 mod judge;
+mod network;
+mod outage;
+mod partitions;
 mod presence;
 mod processes;
 mod publisher;
 mod random;
+mod refusals;
 mod schedules;
+mod sdks;
 #[expect(dead_code, reason = "the tests of the engine use more of it")]
 #[path = "../../../../shared/engine-redis/tests/it/servers.rs"]
 mod servers;
+mod states;
 #[expect(dead_code, reason = "the tests of single connections use more of it")]
 #[path = "../../../../services/standalone/tests/it/websocket.rs"]
 mod websocket;

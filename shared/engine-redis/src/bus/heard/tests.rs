@@ -141,11 +141,87 @@ fn a_channel_of_which_nothing_is_known_is_told() {
     bench.take(message(0));
     assert_eq!(bench.doubt(), None);
     assert_eq!(bench.notes.taken(), ["0", "gap"]);
-    bench.heard.learn(at(7, "e"));
-    bench.heard.learn(at(8, "e"));
+    bench.heard.learn(at(7, "e"), UnixMillis(1));
+    bench.heard.learn(at(8, "e"), UnixMillis(1));
     assert_eq!(bench.doubt(), Some(at(7, "e")));
     assert_eq!(bench.repair(history(at(7, "e"), &[])), None);
     assert_eq!(bench.notes.taken(), Vec::<String>::new());
+}
+
+const KEPT: Retention = Retention {
+    size: 10,
+    ttl: std::time::Duration::from_secs(60),
+    meta_ttl: Some(std::time::Duration::from_secs(60)),
+};
+
+/// What somebody who comes back with an offset finds without asking.
+fn back(bench: &mut Bench, offset: u64) -> Option<Vec<u64>> {
+    let query = HistoryQuery {
+        since: Some((offset, "")),
+        ..HistoryQuery::default()
+    };
+    let found = bench.heard.find(&query, KEPT, UnixMillis(1))?;
+    Some(found.publications.iter().map(|one| one.offset).collect())
+}
+
+fn top(bench: &mut Bench, now: i64) -> Option<u64> {
+    let query = HistoryQuery {
+        limit: Some(0),
+        ..HistoryQuery::default()
+    };
+    let found = bench.heard.find(&query, KEPT, UnixMillis(now));
+    found.map(|found| found.top.offset)
+}
+
+/// A channel of which publications 3 to 5 are at hand.
+fn with_a_tail() -> Bench {
+    let mut bench = Bench::new();
+    bench.take(message(4));
+    let read = history(at(4, "e"), &[3, 4]).unwrap();
+    assert!(bench.heard.keep(&read, KEPT, &Budget::default()));
+    bench.take(message(5));
+    assert_eq!(back(&mut bench, 2), Some(vec![3, 4, 5]));
+    bench
+}
+
+#[tokio::test]
+async fn the_position_is_known_while_it_is_young() {
+    let mut bench = Bench::new();
+    assert_eq!(top(&mut bench, 1), None);
+    bench.take(message(7));
+    assert_eq!(top(&mut bench, 29_999), Some(7));
+    assert_eq!(top(&mut bench, 30_000), None, "half of the stream's life");
+    assert_eq!(back(&mut bench, 6), None, "nothing was kept");
+}
+
+#[tokio::test]
+async fn nothing_is_found_while_a_gap_is_repaired_and_all_afterwards() {
+    let mut bench = with_a_tail();
+    bench.doubt();
+    bench.take(message(7));
+    assert_eq!((back(&mut bench, 2), top(&mut bench, 1)), (None, None));
+    bench.repair(history(at(7, "e"), &[6, 7]));
+    assert_eq!(back(&mut bench, 2), Some(vec![3, 4, 5, 6, 7]));
+    bench.doubt();
+    bench.repair(None);
+    assert_eq!((back(&mut bench, 2), top(&mut bench, 1)), (None, None));
+}
+
+#[tokio::test]
+async fn what_is_removed_or_of_another_epoch_is_not_found() {
+    let mut bench = with_a_tail();
+    bench.take(Content::Removed);
+    assert_eq!((back(&mut bench, 2), top(&mut bench, 1)), (None, Some(5)));
+
+    let mut bench = with_a_tail();
+    bench.take(Content::Publication(Delivered {
+        publication: publication(6),
+        epoch: Epoch::new("f").unwrap(),
+        previous: None,
+    }));
+    assert_eq!((back(&mut bench, 5), top(&mut bench, 1)), (None, Some(6)));
+    let read = history(at(6, "e"), &[5, 6]).unwrap();
+    assert!(!bench.heard.keep(&read, KEPT, &Budget::default()));
 }
 
 #[test]
