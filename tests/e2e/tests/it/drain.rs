@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 use crate::client::Clients;
 use crate::http;
@@ -17,6 +18,10 @@ const CHANNELS: usize = 50;
 
 /// Subscribed at once: more would wait for each other.
 const SUBSCRIBE_AT_ONCE: usize = 200;
+
+/// Between two publications. The machine is to be busy with them, and not full: a pace that has to be
+/// kept is measured.
+const PACE: Duration = Duration::from_millis(20);
 
 /// Longer is for ever.
 const DRAIN_MAX: Duration = Duration::from_secs(60);
@@ -36,7 +41,7 @@ async fn five_thousand_clients_move_and_miss_nothing() {
     let leaving = Leaving {
         gateways: &["leaving"],
         clients: 5_000,
-        rate: 1_000,
+        rate: 500,
     };
     leaving.leave().await;
 }
@@ -47,7 +52,7 @@ async fn two_gateways_that_go_share_one_rate() {
     let leaving = Leaving {
         gateways: &["one", "other"],
         clients: 2_000,
-        rate: 500,
+        rate: 400,
     };
     leaving.leave().await;
 }
@@ -129,6 +134,7 @@ impl Leaving {
             }
             assert!(started.elapsed() < DRAIN_MAX, "it takes for ever");
             tops[number % CHANNELS] = publish(&clients.judge, api, number).await;
+            sleep(PACE).await;
         }
         let took = begun.elapsed();
         for (number, top) in tops.iter().enumerate() {

@@ -230,6 +230,8 @@ pub(crate) async fn one_by_one(redis: Redis, faults: &[Fault]) {
     if let ([_], Some(outage)) = (faults, &world.outage) {
         outage.end(&world.judge);
     }
+    // A process that is killed says nothing, and what happens to Redis is no reason to send anybody away.
+    assert_eq!(*world.clients.closed.lock(), [0; 0]);
     world.end(&format!("{faults:?}")).await;
 }
 
