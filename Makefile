@@ -23,9 +23,8 @@ test-fast: ## unit, property and model tests; nothing to install
 test: ## everything: installs what it needs, then test-fast, conformance and SDKs against the built binary
 	@$(PYTHON) tests/env/suite.py test
 
-nightly: ## a thousand random schedules of faults on real Redis, ten thousand seeds of the simulation
-	GYRE_E2E_SCHEDULES=1000 cargo test --package gyre-e2e --test it -- --ignored --nocapture schedules
-	GYRE_SIM_SEEDS=10000 cargo test --package gyre-sim
+nightly: ## a thousand random schedules of faults, faults on Redis 8 and Valkey, ten thousand seeds of the simulation
+	@$(PYTHON) tests/env/suite.py nightly
 
 fix: ## format, apply what clippy can fix by itself, make the reference pages again
 	cargo fmt --all

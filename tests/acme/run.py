@@ -40,9 +40,9 @@ class World:
         self.authority.__exit__()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def server(self):
+    def server(self, email="ops@gyre.example"):
         autocert = {
-            "enabled": True, "host_whitelist": [NAME], "cache_dir": str(self.directory), "email": "ops@gyre.example",
+            "enabled": True, "host_whitelist": [NAME], "cache_dir": str(self.directory), "email": email,
             "http": self.by_http, "http_addr": f"127.0.0.1:{self.http_port}",
             "directory_url": self.authority.directory_url, "directory_ca_pem": str(self.authority.ca),
         }
@@ -110,9 +110,20 @@ def the_port_for_proof_sends_everybody_else_to_https():
             raise AssertionError("answered")
 
 
+def an_address_of_a_person_goes_to_the_authority():
+    # The authority takes no account whose address is none, and says which address it means.
+    with World(by_http=False) as world, world.server(email="nobody") as server:
+        deadline = time.monotonic() + SECONDS_MAX
+        log = server.directory / "log"
+        while not ("Contact" in log.read_text() and "nobody" in log.read_text()):
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+            time.sleep(POLL_SECONDS)
+
+
 def main():
     results = {True: 0, False: 0}
-    for test in (proof_by_tls, proof_by_http, the_port_for_proof_sends_everybody_else_to_https):
+    for test in (proof_by_tls, proof_by_http, the_port_for_proof_sends_everybody_else_to_https,
+                 an_address_of_a_person_goes_to_the_authority):
         try:
             test()
             passed = True

@@ -33,7 +33,7 @@ async def run(options, runs, jobs, servers, progress):
         ports.put_nowait(port)
     backend = Backend()
     await backend.start(0)
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0), json_serialize=compact) as http:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=False), json_serialize=compact) as http:
         launcher = Launcher(options.server, CLIENT / "configs", ports, backend, http)
         try:
             await Suite(launcher, jobs, servers, False, progress, options.transport).run(runs)

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""A real Redis for the length of a command: empty, on a free port of loopback, and gyre's engine is told of it.
+"""A real Redis for the length of a command: empty, on free ports of loopback, and gyre's engine is told of it.
 
-    redis.py COMMAND...         runs the command with GYRE_ENGINE_TYPE=redis and GYRE_ENGINE_REDIS_ADDRESS
-    redis.py --costs COMMAND... tells besides what the server did for it
+    redis.py [--cluster] COMMAND...     runs the command with GYRE_ENGINE_TYPE=redis and the addresses
+    redis.py --costs COMMAND...         tells besides what the server did for it
 
-Servers that share it need prefixes of their own: see `fresh.sh`.
+With --cluster it is three primaries with a replica each. Servers that share it need prefixes of their own: see `fresh.sh`.
 """
 
 import os
@@ -19,9 +19,10 @@ import time
 import tools
 from server import free_port
 
-START_SECONDS_MAX = 20
+START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 10
 POLL_SECONDS = 0.02
+NODES = 6
 
 
 def installed():
@@ -29,17 +30,30 @@ def installed():
     return tools.program("redis-server", "redis-server")
 
 
+def until(condition, what):
+    deadline = time.monotonic() + START_SECONDS_MAX
+    while not condition():
+        if time.monotonic() > deadline:
+            raise RuntimeError(f"waited in vain: {what}")
+        time.sleep(POLL_SECONDS)
+
+
 class Redis:
     """Runs for the length of a `with` block; `address` says where."""
 
+    def __init__(self, *arguments):
+        self.arguments = arguments
+
     def __enter__(self):
         self.port = free_port()
-        self.address = f"redis://127.0.0.1:{self.port}"
+        self.address = f"127.0.0.1:{self.port}"
+        self.environment = {"GYRE_ENGINE_REDIS_ADDRESS": f"redis://{self.address}"}
         self.directory = tempfile.mkdtemp(prefix="gyre-redis-")
         arguments = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--dir", self.directory]
-        self.process = subprocess.Popen([installed(), *arguments], stdout=subprocess.DEVNULL)
+        command = [installed(), *arguments, *self.arguments]
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
-            self._wait()
+            until(self._answers, "redis-server starts")
         except BaseException:
             self.__exit__()
             raise
@@ -54,12 +68,10 @@ class Redis:
             self.process.wait()
         shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _wait(self):
-        deadline = time.monotonic() + START_SECONDS_MAX
-        while not self._answers():
-            if self.process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError("redis-server does not start")
-            time.sleep(POLL_SECONDS)
+    def ask(self, *words):
+        """What it answers, as text."""
+        asked = subprocess.run(["redis-cli", "-p", str(self.port), *words], capture_output=True, text=True)
+        return asked.stdout
 
     def costs(self):
         """Scripts that it ran, and the CPU that it took. Unit: seconds."""
@@ -71,6 +83,8 @@ class Redis:
         return sum(map(int, scripts)), sum(map(float, cpu))
 
     def _answers(self):
+        if self.process.poll() is not None:
+            raise RuntimeError("redis-server does not start")
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=1) as connection:
                 connection.sendall(b"PING\r\n")
@@ -79,15 +93,50 @@ class Redis:
             return False
 
 
+class Cluster:
+    """Six nodes, joined, for the length of a `with` block."""
+
+    def __enter__(self):
+        self.nodes = []
+        try:
+            for _ in range(NODES):
+                arguments = ["--cluster-enabled", "yes", "--cluster-port", str(free_port())]
+                self.nodes.append(Redis(*arguments).__enter__())
+            addresses = [node.address for node in self.nodes]
+            self.environment = {"GYRE_ENGINE_REDIS_CLUSTER_ADDRESS": " ".join(addresses)}
+            create = ["redis-cli", "--cluster", "create", *addresses, "--cluster-replicas", "1", "--cluster-yes"]
+            subprocess.run(create, stdout=subprocess.DEVNULL, check=True)
+            for node in self.nodes:
+                until(lambda: self._is_whole(node), "the cluster is whole")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_):
+        for node in self.nodes:
+            node.__exit__()
+
+    @staticmethod
+    def _is_whole(node):
+        cluster, replication = node.ask("CLUSTER", "INFO"), node.ask("INFO", "replication")
+        is_linked = "role:master" in replication or "master_link_status:up" in replication
+        return "cluster_state:ok" in cluster and f"cluster_known_nodes:{NODES}" in cluster and is_linked
+
+
 def main():
-    if len(sys.argv) < 2:
+    words = sys.argv[1:]
+    kind = Redis
+    if words[:1] == ["--cluster"]:
+        kind, words = Cluster, words[1:]
+    tells_costs = words[:1] == ["--costs"]
+    words = words[tells_costs:]
+    if not words:
         print(__doc__.strip(), file=sys.stderr)
         return 2
-    command = sys.argv[1:]
-    tells_costs = command[0] == "--costs"
-    with Redis() as redis:
-        environment = os.environ | {"GYRE_ENGINE_TYPE": "redis", "GYRE_ENGINE_REDIS_ADDRESS": redis.address}
-        code = subprocess.run(command[tells_costs:], env=environment).returncode
+    with kind() as redis:
+        environment = os.environ | {"GYRE_ENGINE_TYPE": "redis"} | redis.environment
+        code = subprocess.run(words, env=environment).returncode
         if tells_costs:
             scripts, cpu = redis.costs()
             print(f"Redis: {scripts} scripts, {cpu:.2f} s of CPU, {cpu * 1e6 / max(scripts, 1):.1f} µs each")

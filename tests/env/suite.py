@@ -4,6 +4,7 @@
     suite.py check              formatting, tidy rules, lints, API documentation
     suite.py test-fast          the workspace's own tests; nothing to install
     suite.py test               these, then conformance and the published SDKs against the built binary
+    suite.py nightly            a thousand random schedules of faults, faults on other servers, ten thousand seeds of the simulation
     suite.py list               names of all steps
     suite.py NAME...            single steps
 
@@ -148,17 +149,62 @@ def redis():
     import redis as environment
 
     environment.installed()
-    return cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "2")
+    packages = ("--package", "gyre-engine-redis", "--package", "gyre-engines")
+    return cargo("test", *packages, "--test", "it", "--", "--ignored", "--test-threads", "2")
 
 
-def e2e():
-    import redis as environment
+def redis_others():
+    """What says most about a server, with Redis 8 and with Valkey."""
+    import redis_servers
 
-    environment.installed()
-    return cargo("test", "--package", "gyre-e2e", "--test", "it", "--", "--ignored", "--nocapture", "--test-threads", "1")
+    redis_servers.installed()
+    tests = ["conformance::", "sentinels::", "costs::", "faults::a_primary_is_killed_whose_replica_is_behind"]
+    test = cargo("test", "--package", "gyre-engine-redis", "--test", "it", "--", "--ignored", "--test-threads", "3")
+    return [PYTHON, "tests/env/redis_servers.py", *test, *tests]
 
 
-def on_redis(conformance):
+def e2e(*arguments):
+    """Tests with several processes; `arguments` are for their runner."""
+
+    def command():
+        import redis as environment
+
+        environment.installed()
+        os.environ["GYRE_E2E_BINARIES"] = str(tools.target_directory() / "debug")
+        try:  # to cut ways between processes, and for published SDKs; tests that lack their own say that they are skipped
+            tools.program("nft", "nftables")
+            tools.program("ip", "iproute2")
+            os.environ["GYRE_NODE_MODULES"] = str(tools.node_modules(ROOT / "tests/sdk/js"))
+            os.environ["GYRE_NODE"] = tools.program("node")
+            os.environ["GYRE_SDK_PYTHON"] = str(tools.venv("sdk-python", ROOT / "tests/sdk/python/requirements.txt"))
+        except Missing as problem:
+            print(problem)
+        test = cargo("test", "--package", "gyre-e2e", "--test", "it", "--", "--ignored", "--nocapture")
+        return [*test, "--test-threads", "1", *arguments]
+
+    return command
+
+
+def e2e_others():
+    """Faults and partitions, with Redis 8 and with Valkey."""
+    import redis_servers
+
+    redis_servers.installed()
+    return [PYTHON, "tests/env/redis_servers.py", *e2e("faults::", "partitions::")()]
+
+
+def schedules():
+    """Random schedules of faults: a thousand, or GYRE_E2E_SCHEDULES; the first one has the seed GYRE_E2E_SEED."""
+    os.environ.setdefault("GYRE_E2E_SCHEDULES", "1000")
+    return e2e("schedules::")()
+
+
+def simulation():
+    os.environ.setdefault("GYRE_SIM_SEEDS", "10000")
+    return cargo("test", "--package", "gyre-sim")
+
+
+def on_redis(conformance, *options):
     """A conformance run against servers that share a Redis, each with a prefix of its own."""
 
     def command():
@@ -166,7 +212,7 @@ def on_redis(conformance):
 
         environment.installed()
         *run, server = conformance()
-        return [PYTHON, "tests/env/redis.py", *run, f"{HERE / 'fresh.sh'} {server}"]
+        return [PYTHON, "tests/env/redis.py", *options, *run, f"{HERE / 'fresh.sh'} {server}"]
 
     return command
 
@@ -175,6 +221,17 @@ def nginx():
     tools.program("nginx", "nginx")
     python = tools.venv("clients-python", ROOT / "tests/clients/python/requirements.txt")
     return [python, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/nginx"]
+
+
+def tls():
+    python = tools.venv("conformance-client", ROOT / "tests/conformance/client/requirements.txt")
+    return [python, "tests/tls/run.py"]
+
+
+def readme():
+    tools.program("curl", "curl")
+    tools.node_modules(ROOT / "tests/sdk/js")
+    return [PYTHON, "tests/readme/run.py"]
 
 
 def acme():
@@ -196,16 +253,26 @@ STEPS = {
     "autobahn": (autobahn, last_pair),
     "postgres": (postgres, cargo_counts),
     "redis": (redis, cargo_counts),
+    "redis-others": (redis_others, cargo_counts),
     "acme": (acme, last_pair),
     "nginx": (nginx, pytest_counts),
-    "e2e": (e2e, cargo_counts),
+    "readme": (readme, last_pair),
+    "tls": (tls, last_pair),
+    "e2e": (e2e(), cargo_counts),
+    "e2e-others": (e2e_others, cargo_counts),
+    "schedules": (schedules, cargo_counts),
+    "simulation": (simulation, cargo_counts),
     "conformance-client": (client_conformance, last_pair),
     "conformance-http-stream": (over("http_stream"), last_pair),
     "conformance-sse": (over("sse"), last_pair),
     "conformance-grpc": (over("grpc"), last_pair),
+    "conformance-ws-h2": (over("ws-h2"), last_pair),
+    "conformance-webtransport": (over("webtransport"), last_pair),
     "conformance-api": (api_conformance, last_pair),
     "conformance-client-redis": (on_redis(client_conformance), last_pair),
     "conformance-api-redis": (on_redis(api_conformance), last_pair),
+    "conformance-client-cluster": (on_redis(client_conformance, "--cluster"), last_pair),
+    "conformance-api-cluster": (on_redis(api_conformance, "--cluster"), last_pair),
     "sdk-js": (sdk_js, node_counts),
     "sdk-python": (sdk_python, pytest_counts),
     "sdk-go": (sdk_go, go_counts),
@@ -217,10 +284,12 @@ FAST = ["rust", "scripts"]
 GROUPS = {
     "check": ["format", "tidy", "lints", "docs"],
     "test-fast": FAST,
-    "test": [*FAST, "build", "autobahn", "postgres", "redis", "e2e", "acme", "nginx", "conformance-client",
-             "conformance-client-redis", "conformance-api-redis",
-             "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-api", "sdk-js", "sdk-python", "sdk-go",
-             "clients-python", "clients-go", "backends"],
+    "nightly": ["build", "schedules", "e2e-others", "simulation"],
+    "test": [*FAST, "build", "autobahn", "postgres", "redis", "redis-others", "e2e", "acme", "nginx", "readme", "tls",
+             "conformance-client", "conformance-client-redis", "conformance-api-redis", "conformance-client-cluster",
+             "conformance-api-cluster", "conformance-http-stream", "conformance-sse", "conformance-grpc", "conformance-ws-h2",
+             "conformance-webtransport", "conformance-api", "sdk-js", "sdk-python", "sdk-go", "clients-python", "clients-go",
+             "backends"],
 }
 
 

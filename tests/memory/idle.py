@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
 """What an idle connection costs, by transport: resident memory of the server with and without so many connections.
 
-    idle.py SERVER [--connections N] [--tls]      SERVER is a command with {config}; a release build, or the numbers mean little
+    idle.py SERVER [--connections N] [--tls] [--only TRANSPORT ...]      SERVER is a command with {config}; a release build, or the numbers mean little
 
-Connections are made here with as little as it takes, so that thousands fit; HTTP/2 is spoken by hand. Prints one line each:
-transport, streams on a connection, bytes a stream.
+Connections are made here with as little as it takes, so that thousands fit; HTTP/2 is spoken by hand, and only WebTransport
+needs a library (what the client conformance tests need), and TLS. Prints one line each: transport, streams on a connection,
+bytes a stream.
 """
 
 import argparse
 import asyncio
+import functools
 import json
 import resource
 import shlex
@@ -16,6 +18,7 @@ import socket
 import ssl
 import struct
 import subprocess
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -62,12 +65,13 @@ class Server:
             section |= {"cert_pem": str(cert), "key_pem": str(key)}
         on = {"enabled": True}
         grpc = {"enabled": True, "address": "127.0.0.1", "port": self.grpc_port, "tls": section}
+        http3 = {"enabled": tls}
         config = {
-            "http_server": {"address": "127.0.0.1", "port": self.port, "tls": section}, "log": {"level": "error"},
+            "http_server": {"address": "127.0.0.1", "port": self.port, "tls": section, "http3": http3}, "log": {"level": "error"},
             # Nobody answers pings here.
             "client": {"insecure": True, "ping_interval": "600s"},
             "http_stream": on, "sse": on, "uni_websocket": on, "uni_sse": on, "uni_http_stream": on,
-            "uni_grpc": grpc, "client_grpc": grpc,
+            "uni_grpc": grpc, "client_grpc": grpc, "webtransport": {"enabled": tls},
         }
         path = directory / "config.json"
         path.write_text(json.dumps(config))
@@ -92,13 +96,17 @@ class Server:
         self.process.wait()
 
 
+@functools.cache
+def trusting(protocol):
+    """A client for all connections, which believes every certificate."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols([protocol])
+    return context
+
+
 async def open_to(port, tls, protocol):
-    context = None
-    if tls:
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        context.set_alpn_protocols([protocol])
-    return await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    return await asyncio.open_connection("127.0.0.1", port, ssl=trusting(protocol) if tls else None)
 
 
 async def over_http1(server, transport):
@@ -130,17 +138,33 @@ async def over_http2(server, transport, streams):
     reader, writer = await open_to(port, server.tls, "h2")
     writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b""))
     head = b"\x83\x86" + literal(":path", path) + literal(":authority", "x") + literal("content-type", content_type)
+    # One after the other, as clients come: what all at once would need for a moment, `h2` keeps.
     for stream in range(1, 2 * streams, 2):
         writer.write(frame(1, 4, stream, head) + frame(0, int(ends), stream, body))
-    answered = set()
-    while len(answered) < streams:
+        await answer_to(reader, stream)
+    return writer
+
+
+async def answer_to(reader, stream):
+    while True:
         header = await reader.readexactly(9)
         payload = await reader.readexactly(int.from_bytes(header[:3], "big"))
-        if header[3] == 0 and b"-" in payload:
-            answered.add(header[5:])
-        elif header[3] in (3, 7):
+        if header[3] == 0 and int.from_bytes(header[5:], "big") == stream and b"-" in payload:
+            return
+        if header[3] in (3, 7):
             _lost(payload)
-    return writer
+
+
+async def over_http3(server):
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "conformance/client"))
+    from runner import http3
+
+    client = http3.WebTransport("idle", server, "json", {}, lambda *_: None)
+    await client.open()
+    await client.send([json.loads(CONNECT)])
+    await client.inbox.get()
+    client.close = client.session.fall_silent
+    return client
 
 
 async def measure(command, tls, label, streams, connections, connect):
@@ -153,8 +177,8 @@ async def measure(command, tls, label, streams, connections, connect):
             await asyncio.sleep(SETTLE_SECONDS)
             each = (server.resident() - before) / (connections * streams)
             print(f"{'TLS' if tls else '   '} {label:20} {streams:4} {each:8.0f}", flush=True)
-            for writer in held:
-                writer.transport.abort()
+            for client in held:
+                client.close()
         finally:
             server.stop()
 
@@ -164,16 +188,20 @@ async def main():
     parser.add_argument("server")
     parser.add_argument("--connections", type=int, default=5_000)
     parser.add_argument("--tls", action="store_true")
+    everything = [*HTTP1, *HTTP2, "webtransport"]
+    parser.add_argument("--only", nargs="+", choices=everything, default=everything, metavar="TRANSPORT")
     options = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    for transport in HTTP1:
+    for transport in filter(options.only.__contains__, HTTP1):
         await measure(options.server, options.tls, transport, 1, options.connections,
                       lambda server, transport=transport: over_http1(server, transport))
-    for transport in HTTP2:
+    for transport in filter(options.only.__contains__, HTTP2):
         for streams in (1, 100):
             connections = options.connections // 5 if streams == 1 else max(20, options.connections // 100)
             await measure(options.server, options.tls, f"{transport} (HTTP/2)", streams, connections,
                           lambda server, transport=transport, streams=streams: over_http2(server, transport, streams))
+    if options.tls and "webtransport" in options.only:
+        await measure(options.server, True, "webtransport", 1, max(20, options.connections // 20), over_http3)
 
 
 if __name__ == "__main__":

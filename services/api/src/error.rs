@@ -72,6 +72,8 @@ errors! {
     LimitExceeded = 106 "limit exceeded" TOO_MANY_REQUESTS ResourceExhausted;
     /// The request cannot be right.
     BadRequest = 107 "bad request" BAD_REQUEST InvalidArgument;
+    /// The same, and what is wrong with its `expression`.
+    BadExpression(String) = 107 "bad request" BAD_REQUEST InvalidArgument;
     /// The feature is off, or not there yet.
     NotAvailable = 108 "not available" BAD_REQUEST InvalidArgument;
     /// The position is not in the stream.
@@ -87,7 +89,11 @@ impl Error {
     pub(crate) fn to_message(&self) -> api::Error {
         api::Error {
             code: self.code(),
-            message: self.message().to_owned(),
+            message: if let Self::BadExpression(reason) = self {
+                format!("{}: {reason}", self.message())
+            } else {
+                self.message().to_owned()
+            },
             unanswered: if let Self::Unanswered(gateways) = self {
                 gateways.clone()
             } else {

@@ -84,18 +84,19 @@ for_each_method!(define);
 
 /// An error as a status: the error itself is its detail.
 fn status(error: &Error) -> Status {
+    let message = error.to_message();
     let detail = prost_types::Any {
         type_url: "type.googleapis.com/centrifugal.centrifugo.api.Error".to_owned(),
-        value: error.to_message().encode_to_vec(),
+        value: message.encode_to_vec(),
     };
     let rich = RichStatus {
         code: error.grpc_code() as i32,
-        message: error.message().to_owned(),
+        message: message.message.clone(),
         details: vec![detail],
     };
     Status::with_details(
         error.grpc_code(),
-        error.message(),
+        message.message,
         rich.encode_to_vec().into(),
     )
 }

@@ -27,10 +27,20 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
     let opened = gyre_engines::open(config, Arc::new(()), parts);
     let Opened {
-        engine, statuses, ..
+        engine,
+        statuses,
+        metrics,
+        ..
     } = opened.await?;
     let gateways = Directory::open(&config.links, &engine.registry);
-    let (access, _channels) = open_store(config, parts).await?;
+    let (access, _channels) = open_store(config, parts, &|section| {
+        Ok(gyre_engines::open_exclusions(
+            section,
+            &parts.tasks,
+            &metrics,
+        )?)
+    })
+    .await?;
     let deps = Deps {
         engine,
         policy: Arc::new(policy.map_err(Failure::bad_configuration)?),

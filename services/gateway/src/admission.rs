@@ -35,6 +35,8 @@ pub(crate) struct Admission {
     open: AtomicUsize,
     /// The node hands its connections over and takes none any more.
     is_closed: AtomicBool,
+    /// Nobody would know yet that the node has connections.
+    is_suspended: AtomicBool,
     rate: Mutex<Option<Bucket>>,
 }
 
@@ -44,6 +46,7 @@ impl Admission {
             connections_max: AtomicUsize::new(usize::MAX),
             open: AtomicUsize::new(0),
             is_closed: AtomicBool::new(false),
+            is_suspended: AtomicBool::new(false),
             rate: Mutex::default(),
         };
         admission.set(rates);
@@ -64,9 +67,9 @@ impl Admission {
     ///
     /// # Errors
     ///
-    /// [`Refused`] at one of the limits, and when the node takes nobody any more.
+    /// [`Refused`] at one of the limits, and when the node takes nobody yet or any more.
     pub(crate) fn enter(&self, now: Uptime) -> Result<(), Refused> {
-        if self.is_closed.load(Ordering::Acquire) {
+        if self.is_closed.load(Ordering::Acquire) || self.is_suspended() {
             return Err(Refused);
         }
         if let Some(bucket) = self.rate.lock().as_mut()
@@ -85,6 +88,19 @@ impl Admission {
     /// Lets nobody in from now on.
     pub(crate) fn close(&self) {
         self.is_closed.store(true, Ordering::Release);
+    }
+
+    /// Lets nobody in until [`Self::resume`].
+    pub(crate) fn suspend(&self) {
+        self.is_suspended.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn resume(&self) {
+        self.is_suspended.store(false, Ordering::Release);
+    }
+
+    pub(crate) fn is_suspended(&self) -> bool {
+        self.is_suspended.load(Ordering::Acquire)
     }
 
     /// Takes back what [`Self::enter`] counted.
@@ -154,6 +170,19 @@ mod tests {
         let later = Uptime::from_millis(5_334);
         assert_eq!(admission.enter(later), Ok(()));
         assert_eq!(admission.enter(later), Err(Refused));
+    }
+
+    #[test]
+    fn who_is_suspended_may_resume_unless_all_are_handed_over() {
+        let admission = Admission::new(rates(None, None));
+        admission.suspend();
+        assert_eq!(admission.enter(Uptime::START), Err(Refused));
+        admission.resume();
+        assert_eq!(admission.enter(Uptime::START), Ok(()));
+        admission.suspend();
+        admission.close();
+        admission.resume();
+        assert_eq!(admission.enter(Uptime::START), Err(Refused));
     }
 
     #[test]

@@ -11,12 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use gyre_config::Config;
-use gyre_engine::{Error, Meter, Permits};
-use gyre_runtime::Hold;
+use gyre_engine::{Error, Meter, Permits, Registry};
+use gyre_runtime::{Clock, Hold};
 use gyre_types::ClientId;
 use tokio::time::{sleep, timeout};
 
 use crate::admission::Admission;
+use crate::connections::Connections;
 use crate::handle::Handle;
 use crate::mailbox::Signal;
 use crate::node::Node;
@@ -100,7 +101,9 @@ async fn hand_over(node: &Node, admission: &Admission, pace: Pace) {
     let connections = node.connections.len();
     let per_second = pace.rate.get();
     tracing::info!(connections, per_second, "connections are handed over");
-    let closing = timeout(pace.timeout, close_all(node, pace.rate)).await;
+    let rate = SharedRate::new(&*node.engine.registry, &node.clock, pace.rate);
+    let closing = close_all(&node.connections, &node.drain.told, rate);
+    let closing = timeout(pace.timeout, closing).await;
     let left = match closing {
         Ok(()) => 0,
         Err(_elapsed) => node.connections.len(),
@@ -120,11 +123,10 @@ fn tell_end(left: usize) {
 }
 
 /// Closes connections at the rate until none is left.
-async fn close_all(node: &Node, rate: NonZeroU32) {
-    let mut own = Meter::default();
+async fn close_all(connections: &Connections, count: &AtomicU64, mut rate: SharedRate<'_>) {
     let mut told: HashSet<ClientId> = HashSet::new();
     loop {
-        let everyone = node.connections.everyone();
+        let everyone = connections.everyone();
         if everyone.is_empty() {
             return;
         }
@@ -135,11 +137,11 @@ async fn close_all(node: &Node, rate: NonZeroU32) {
         }
         while next.len() > 0 {
             let wanted = u32::try_from(next.len()).map_or(BATCH_MAX, |left| left.min(BATCH_MAX));
-            let permits = permits(node, &mut own, rate, wanted).await;
+            let permits = rate.permits(wanted).await;
             for handle in next.by_ref().take(permits.granted as usize) {
                 told.insert(handle.client.clone());
                 handle.mailbox.raise(Signal::Drain);
-                node.drain.told.fetch_add(1, Ordering::Relaxed);
+                count.fetch_add(1, Ordering::Relaxed);
             }
             if permits.granted < wanted {
                 sleep(permits.wait.max(PAUSE_MIN)).await;
@@ -155,22 +157,44 @@ fn idle_first(mut handles: Vec<Arc<Handle>>, told: &HashSet<ClientId>) -> Vec<Ar
     handles
 }
 
-/// Permits of the rate that all draining gateways share, or of our own if the engine has none to give.
-async fn permits(node: &Node, own: &mut Meter, rate: NonZeroU32, wanted: u32) -> Permits {
-    match node.engine.registry.permits(RATE, rate, wanted).await {
-        Ok(permits) => permits,
-        Err(error) => {
+/// The rate that all draining gateways share, or one of our own if the engine has none to give.
+struct SharedRate<'a> {
+    registry: &'a dyn Registry,
+    clock: &'a Clock,
+    per_second: NonZeroU32,
+    own: Meter,
+}
+
+impl<'a> SharedRate<'a> {
+    fn new(registry: &'a dyn Registry, clock: &'a Clock, per_second: NonZeroU32) -> Self {
+        Self {
+            registry,
+            clock,
+            per_second,
+            own: Meter::default(),
+        }
+    }
+
+    async fn permits(&mut self, wanted: u32) -> Permits {
+        let asked = self.registry.permits(RATE, self.per_second, wanted).await;
+        asked.unwrap_or_else(|error| {
             if !matches!(error, Error::Unsupported { .. }) {
                 tracing::debug!(%error, "the drain keeps a rate of its own");
             }
-            let now_ms = node.clock.now().uptime.as_millis();
-            own.take(now_ms.saturating_mul(1_000_000), rate, wanted)
-        }
+            let now_ms = self.clock.now().uptime.as_millis();
+            let now_ns = now_ms.saturating_mul(1_000_000);
+            self.own.take(now_ns, self.per_second, wanted)
+        })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use futures_util::future::{join, join_all};
+    use gyre_engine_memory::MemoryEngine;
+    use gyre_types::UserId;
+    use tokio::time::Instant;
+
     use super::*;
 
     fn handle(name: &str, active_s: u32) -> Arc<Handle> {
@@ -188,6 +212,56 @@ mod tests {
             .map(|handle| handle.client.to_string())
             .collect();
         assert_eq!(order, ["idle", "busy"]);
+    }
+
+    /// Connections of a gateway, all of them accepted.
+    fn connections(name: &str, count: u32) -> (Connections, Vec<Arc<Handle>>) {
+        let connections = Connections::default();
+        let handles: Vec<_> = (0..count)
+            .map(|number| handle(&format!("{name}{number}"), number))
+            .collect();
+        for handle in &handles {
+            connections.enter(handle, &UserId::new(""), 0).unwrap();
+        }
+        (connections, handles)
+    }
+
+    /// A client that goes as soon as it is told: when that was.
+    async fn go(connections: &Connections, handle: Arc<Handle>) -> Instant {
+        let signals = handle.mailbox.recv(&mut Vec::new(), 1).await;
+        assert!(signals.has(Signal::Drain));
+        connections.leave(&handle);
+        Instant::now()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn two_gateways_hand_five_thousand_over_at_one_rate() {
+        let rate = NonZeroU32::new(1_000).unwrap();
+        let clock = Clock::start();
+        let engine = {
+            let clock = clock.clone();
+            MemoryEngine::open(Arc::new(()), move || clock.now()).engine()
+        };
+        let rate = || SharedRate::new(&*engine.registry, &clock, rate);
+        let (one, ones) = connections("one", 3_000);
+        let (other, others) = connections("other", 2_000);
+        let (count, begun) = (AtomicU64::new(0), Instant::now());
+        let closing = join(
+            close_all(&one, &count, rate()),
+            close_all(&other, &count, rate()),
+        );
+        let clients = ones.into_iter().map(|handle| go(&one, handle));
+        let going = join_all(clients.chain(others.into_iter().map(|handle| go(&other, handle))));
+        let (_, mut gone) = join(closing, going).await;
+
+        assert_eq!(count.into_inner(), 5_000, "each is told once");
+        gone.sort();
+        for (number, at) in gone.iter().enumerate() {
+            let allowed = (at.duration_since(begun).as_millis() as usize) + 50;
+            assert!(number < allowed, "{number} are gone where {allowed} may be");
+        }
+        let took = gone.last().unwrap().duration_since(begun);
+        assert_eq!(took, Duration::from_millis(4_950), "50 may go at once");
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub(crate) struct Endpoint {
     kind: Kind,
     padding: Padding,
     message_bytes_max: usize,
+    /// How a stream ends. One for all: each waits for its end as long as it lives.
+    well: Arc<HeaderMap>,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -81,6 +83,7 @@ impl Endpoint {
             kind,
             padding,
             message_bytes_max,
+            well: Arc::new(status(Refused(Code::Ok, ""))),
         }
     }
 
@@ -152,7 +155,7 @@ impl Endpoint {
             }
         };
         let mut responder = taken.responder;
-        responder.trailers(status(Refused(Code::Ok, "")));
+        responder.trailers(Arc::clone(&self.well));
         // Over HTTP/2 the head does not go through the stream.
         let _ = responder.begin(head());
         let opening = Opening::new(&self.node, facts, naming, &taken.head);
@@ -215,7 +218,7 @@ fn status(Refused(code, text): Refused) -> HeaderMap {
 
 async fn refuse(mut taken: Taken, refused: Refused) {
     let mut responder = taken.responder;
-    responder.trailers(status(refused));
+    responder.trailers(Arc::new(status(refused)));
     // Over HTTP/2 the head does not go through the stream.
     let _ = responder.begin(head());
     // A client that does not take its refusal learns nothing.

@@ -10,12 +10,12 @@ use gyre_protocol::codes::Unsubscribe;
 use gyre_protocol::messages::ClientInfo;
 use gyre_protocol::prepared::Prepared;
 use gyre_session::{Control, Description};
-use gyre_types::{ClientId, SubscriptionId, UserId};
+use gyre_types::{ClientId, SubscriptionId, Uptime, UserId};
 use tokio::sync::oneshot;
 
 use crate::mailbox::{Mailbox, Offered, Signal};
 use crate::revocation::Presented;
-use crate::wheel::Target;
+use crate::wheel::{Alarm, Fired, Target};
 
 /// What a delivery costs in a mailbox beyond its payload. Unit: bytes.
 ///
@@ -43,6 +43,8 @@ pub(crate) struct Handle {
     pub(crate) place: AtomicU32,
     /// When something last went over it, commands or deliveries. Unit: seconds of uptime.
     active_s: AtomicU32,
+    /// When its task has to be woken.
+    pub(crate) alarm: Alarm,
     /// Ids of the tokens that it has shown.
     pub(crate) presented: Presented,
 }
@@ -100,6 +102,7 @@ impl Handle {
             labels: OnceLock::new(),
             place: AtomicU32::new(0),
             active_s: AtomicU32::new(0),
+            alarm: Alarm::default(),
             presented: Presented::default(),
         }
     }
@@ -188,7 +191,12 @@ fn info_bytes(info: &ClientInfo) -> usize {
 }
 
 impl Target for Handle {
-    fn fire(&self) {
-        self.mailbox.raise(Signal::Timeout);
+    fn fire(&self, now: Uptime) -> Option<Uptime> {
+        match self.alarm.fired(now) {
+            Fired::Due => self.mailbox.raise(Signal::Timeout),
+            Fired::Again(at) => return Some(at),
+            Fired::Idle => {}
+        }
+        None
     }
 }

@@ -24,19 +24,27 @@ fn main() -> ExitCode {
 async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     gyre_engines::check_apart(config).map_err(Failure::bad_configuration)?;
     let mut sites = Sites::bind(config, Role::Gateway, parts)?;
-    let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
+    let delivery = Gateway::delivery(config, parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
     let opened = gyre_engines::open(config, inlet, parts);
     let Opened {
         engine,
         statuses,
         channels: shared,
+        metrics,
     } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
-    let (access, channels) = open_store(config, parts).await?;
-    let channels = shared.unwrap_or(channels);
+    let (access, kept) = open_store(config, parts, &|section| {
+        Ok(gyre_engines::open_exclusions(
+            section,
+            &parts.tasks,
+            &metrics,
+        )?)
+    })
+    .await?;
+    let channels = shared.unwrap_or(kept);
     let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;
     let deps = Deps {
         directory: directory.map_err(Failure::bad_configuration)?,
@@ -50,7 +58,7 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let mut gateway = Gateway::build(config, deps, parts).map_err(Failure::bad_configuration)?;
     let advertised = gateway.mount(config, &mut sites)?;
     sites.serve_operators(parts);
-    gateway.announce(&advertised).await;
+    gateway.announce(&advertised, parts).await;
     gateway.run(parts);
     sites.run(parts)
 }

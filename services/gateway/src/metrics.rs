@@ -5,6 +5,7 @@ mod transport;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gyre_config::Prometheus;
 use gyre_protocol::codes::{Disconnect, Error, Unsubscribe};
 use gyre_session::{Method, Observation};
 use gyre_telemetry::Registry;
@@ -18,6 +19,12 @@ use self::transport::Transports;
 /// Upper bounds of command durations. Unit: seconds.
 const COMMAND_BUCKETS: &[f64] = &[
     0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0,
+];
+
+/// Upper bounds of what a recovery brings. Unit: publications.
+const RECOVERED_BUCKETS: &[f64] = &[
+    0.0, 1.0, 2.0, 3.0, 5.0, 10.0, 20.0, 50.0, 100.0, 250.0, 500.0, 1_000.0, 2_000.0, 5_000.0,
+    10_000.0,
 ];
 
 /// Label value of what is not one of ours, a code of the application say.
@@ -37,6 +44,8 @@ pub(crate) struct Metrics {
     server_unsubscribes: ByCode,
     server_disconnects: ByCode,
     recover: IntCounterVec,
+    /// With option `prometheus.recovered_publications_histogram`.
+    recovered: Option<Histogram>,
     transports: Transports,
     filtered: IntCounter,
     /// Channels that were compared with their streams.
@@ -84,12 +93,12 @@ impl ByCode {
 }
 
 impl Metrics {
-    /// Registers all of them.
+    /// Registers all of them that are wanted.
     ///
     /// # Errors
     ///
     /// Another part of the process has registered one of the names.
-    pub(crate) fn new(registry: &Registry) -> Result<Self, RegisterError> {
+    pub(crate) fn new(registry: &Registry, options: &Prometheus) -> Result<Self, RegisterError> {
         let namespace = "channel_namespace";
         let recover = ["recovered", namespace, "has_recovered_publications"];
         Ok(Self {
@@ -127,6 +136,10 @@ impl Metrics {
                 "Recoveries that were tried.",
                 &recover,
             )?,
+            recovered: options
+                .recovered_publications_histogram
+                .then(|| recovered(registry))
+                .transpose()?,
             transports: Transports::new(registry)?,
             filtered: registry
                 .counter_by(
@@ -181,6 +194,10 @@ impl Metrics {
             } => {
                 let labels = [yes(*recovered), "", yes(*publications > 0)];
                 self.recover.with_label_values(&labels).inc();
+                if let Some(histogram) = self.recovered.as_ref().filter(|_| *recovered) {
+                    let count = u64::try_from(*publications).unwrap_or(u64::MAX);
+                    histogram.observe(float(count));
+                }
             }
             Observation::Pong { took_ms } => transport.pong(*took_ms),
             Observation::Filtered => self.filtered.inc(),
@@ -251,6 +268,16 @@ fn commands(registry: &Registry) -> Result<BTreeMap<&'static str, Histogram>, Re
     Ok(names
         .map(|name| (name, all.with_label_values(&[name, ""])))
         .collect())
+}
+
+fn recovered(registry: &Registry) -> Result<Histogram, RegisterError> {
+    let all = registry.histogram_by(
+        "client_recovered_publications",
+        "How many publications a recovery brought.",
+        &["channel_namespace"],
+        RECOVERED_BUCKETS,
+    )?;
+    Ok(all.with_label_values(&[""]))
 }
 
 fn unsubscribes(registry: &Registry) -> Result<ByCode, RegisterError> {

@@ -13,7 +13,7 @@ use gyre_proto::gateway::gateway_service_server::GatewayServiceServer;
 use gyre_rpc::{LinkKey, Locked};
 use gyre_runtime::process::Failure;
 use gyre_runtime::tls::Tls;
-use gyre_runtime::{Intercept, OnExit, Parts};
+use gyre_runtime::{Health, Intercept, OnExit, Parts};
 use gyre_store::Access;
 use gyre_telemetry::metrics::Error as RegisterError;
 use tokio::time::Instant;
@@ -104,8 +104,8 @@ impl Gateway {
     /// # Errors
     ///
     /// Another part of the process has registered one of the gateway's metrics.
-    pub fn delivery(parts: &Parts) -> Result<Arc<Delivery>, RegisterError> {
-        let metrics = Arc::new(Metrics::new(&parts.registry)?);
+    pub fn delivery(config: &Config, parts: &Parts) -> Result<Arc<Delivery>, RegisterError> {
+        let metrics = Arc::new(Metrics::new(&parts.registry, &config.prometheus)?);
         Ok(Arc::new(Delivery {
             hub: Arc::default(),
             metrics,
@@ -218,32 +218,41 @@ impl Gateway {
     }
 
     /// Enters the gateway into the registry, where `address` is what other processes call, empty if
-    /// only this one does. Whoever commands connections finds it from then on: do it before clients
-    /// come.
+    /// only this one does. Whoever commands connections finds it from then on.
     ///
-    /// Waits for an engine that does not answer yet.
+    /// If the engine does not answer, a task goes on trying, and until it succeeds the gateway is not
+    /// ready and takes no clients: commands would miss them.
     ///
     /// # Cancel safety
     ///
     /// A dropped future may have entered it.
-    pub async fn announce(&self, address: &str) {
-        let identity = &self.shared.node.identity;
+    pub async fn announce(&self, address: &str, parts: &Parts) {
+        let node = Arc::clone(&self.shared.node);
         let entry = Entry {
-            id: identity.id.clone(),
-            name: identity.name.clone(),
+            id: node.identity.id.clone(),
+            name: node.identity.name.clone(),
             address: address.to_owned(),
         };
-        while let Err(error) = self
-            .shared
-            .node
-            .engine
-            .registry
-            .announce(entry.clone())
-            .await
-        {
-            tracing::warn!(%error, "not announced in the registry yet");
-            tokio::time::sleep(ANNOUNCE_PAUSE).await;
-        }
+        let Err(error) = node.engine.registry.announce(entry.clone()).await else {
+            return;
+        };
+        tracing::warn!(%error, "not announced in the registry: no clients are taken yet");
+        let admission = Arc::clone(&self.shared.admission);
+        admission.suspend();
+        let suspended = Arc::clone(&admission);
+        parts
+            .readiness
+            .depend("registry", move || match suspended.is_suspended() {
+                true => Health::Failed("the gateway is not in it yet".to_owned()),
+                false => Health::Good,
+            });
+        let drain = parts.tasks.drain().clone();
+        parts.tasks.spawn("announcing", OnExit::Ignore, async move {
+            tokio::select! {
+                () = drain.draining() => {}
+                () = announce_at_last(&node, entry) => admission.resume(),
+            }
+        });
     }
 
     /// Starts the gateway's tasks; they end with the drain.
@@ -276,6 +285,15 @@ impl Gateway {
             }
         });
     }
+}
+
+/// Tries until the registry has the entry.
+async fn announce_at_last(node: &Node, entry: Entry) {
+    while let Err(error) = node.engine.registry.announce(entry.clone()).await {
+        tracing::debug!(%error, "not announced in the registry yet");
+        tokio::time::sleep(ANNOUNCE_PAUSE).await;
+    }
+    tracing::info!("announced in the registry: clients are taken");
 }
 
 fn gauges(node: &Arc<Node>, parts: &Parts) {

@@ -16,6 +16,10 @@ use gyre_protocol::codes::Disconnect;
 
 use crate::outgoing::Outgoing;
 
+/// Frames of HTTP/2 below this are counted against their sender until they are read. Unit: bytes. Source:
+/// the crate `h2`, which tonic and hyper read with.
+const SMALL_FRAME_BYTES: usize = 256;
+
 /// Why there is nothing more to read.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {

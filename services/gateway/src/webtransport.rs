@@ -37,6 +37,10 @@ const KEEP_ALIVE: Duration = Duration::from_secs(20);
 /// How long a path may be dead. 40 s: two of them.
 const IDLE_MAX: Duration = Duration::from_secs(40);
 
+/// Longest wait for clients to learn that their sessions are closed. Eight seconds: they have five to
+/// take the end of their stream, and one until the session is closed.
+const FAREWELL_WAIT: Duration = Duration::from_secs(8);
+
 /// What HTTP/3 is called in TLS.
 const ALPN: &[u8] = b"h3";
 
@@ -94,7 +98,8 @@ fn configure(config: Unconfigured, tls: &Tls) -> Result<ServerConfig, Error> {
 }
 
 impl Listening {
-    /// Serves until the drain begins. Sessions that are open end by themselves.
+    /// Serves until the drain begins. Sessions that are open end by themselves, and are waited for: what
+    /// tells a client that its session is closed is still on its way when the session has ended.
     pub(crate) async fn run(self) {
         let tasks = &self.endpoint.node.tasks;
         let drain = tasks.drain().clone();
@@ -116,6 +121,8 @@ impl Listening {
                 }
             }
         }
+        // Whoever does not answer is left.
+        let _ = timeout(FAREWELL_WAIT, self.quic.wait_idle()).await;
     }
 
     fn renew(&self) {

@@ -18,17 +18,25 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let mut sites = Sites::bind(config, Role::Everything, parts)?;
     let policy = Policy::new(&config.channel, &config.client, &config.rpc);
     let policy = policy.map_err(Failure::bad_configuration)?;
-    let delivery = Gateway::delivery(parts).map_err(Failure::failed)?;
+    let delivery = Gateway::delivery(config, parts).map_err(Failure::failed)?;
     let inlet = Arc::clone(&delivery);
     let opened = gyre_engines::open(config, inlet, parts);
     let Opened {
         engine,
         statuses,
         channels: shared,
+        metrics,
     } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
-    let (access, channels) = open_store(config, parts).await?;
+    let (access, channels) = open_store(config, parts, &|section| {
+        Ok(gyre_engines::open_exclusions(
+            section,
+            &parts.tasks,
+            &metrics,
+        )?)
+    })
+    .await?;
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
     let channels = shared.unwrap_or(channels);
@@ -56,7 +64,7 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     let advertised = gateway.mount(config, &mut sites)?;
     Api::mount(config, deps, &mut sites, parts).await?;
     sites.serve_operators(parts);
-    gateway.announce(&advertised).await;
+    gateway.announce(&advertised, parts).await;
     gateway.run(parts);
     sites.run(parts)
 }

@@ -6,7 +6,7 @@ use gyre_config::Config;
 use gyre_engine::ChannelOutbox;
 use gyre_runtime::Parts;
 use gyre_runtime::process::Failure;
-use gyre_store::{Access, OpenError};
+use gyre_store::{Access, OpenError, OpenRedis};
 
 /// Opens the tables of who is kept out and of what became of channels; what writes the former works to
 /// the last call.
@@ -21,11 +21,12 @@ use gyre_store::{Access, OpenError};
 pub async fn open_store(
     config: &Config,
     parts: &Parts,
+    redis: OpenRedis<'_>,
 ) -> Result<(Access, Arc<dyn ChannelOutbox>), Failure> {
-    let store = gyre_store::open(config, &parts.clock)
+    let store = gyre_store::open(config, &parts.clock, redis)
         .await
         .map_err(|error| match error {
-            OpenError::NoDatabase(_) => Failure::bad_configuration(error),
+            OpenError::NoDatabase(_) | OpenError::Redis { .. } => Failure::bad_configuration(error),
             OpenError::Sqlite(_) | OpenError::Postgres(_) | OpenError::Load(_) => {
                 Failure::failed(error)
             }

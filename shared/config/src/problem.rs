@@ -169,6 +169,8 @@ pub enum Warning {
     Insecure(&'static str),
     /// A server API refuses every call because it has no key.
     NoKey(&'static str),
+    /// HTTP/3 is on, and serves less than HTTP over TCP does.
+    Http3,
 }
 
 impl fmt::Display for Warning {
@@ -238,6 +240,9 @@ impl fmt::Display for Warning {
                     "{option} is empty, so that every call of this API is refused"
                 )
             }
+            Self::Http3 => f.write_str(
+                "http_server.http3.enabled serves WebTransport only, everything else is served over TCP",
+            ),
         }
     }
 }

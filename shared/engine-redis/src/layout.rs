@@ -70,6 +70,16 @@ pub(crate) enum Kind {
     ChannelEvents,
     /// Which gateway tells it.
     ChannelTeller,
+    /// What the rows of a small table say.
+    TableRows,
+    /// Its keys in order.
+    TableOrder,
+    /// Numbers of its changes.
+    TableChanges,
+    /// When rows are over.
+    TableEnds,
+    /// The last number.
+    TableNumber,
 }
 
 impl Kind {
@@ -90,6 +100,11 @@ impl Kind {
             Self::ChannelLeases => "cl",
             Self::ChannelEvents => "ce",
             Self::ChannelTeller => "ct",
+            Self::TableRows => "tr",
+            Self::TableOrder => "to",
+            Self::TableChanges => "tc",
+            Self::TableEnds => "te",
+            Self::TableNumber => "tn",
         }
     }
 }

@@ -11,6 +11,7 @@
 
 #![forbid(unsafe_code)]
 
+mod beside;
 mod broker;
 mod bus;
 mod channels;
@@ -21,7 +22,6 @@ mod options;
 mod presence;
 mod registry;
 mod scripts;
-mod statuses;
 mod wire;
 
 use std::fmt;
@@ -30,6 +30,8 @@ use std::sync::Arc;
 use gyre_engine::{ChannelOutbox, Engine, Error, Inlet, Statuses};
 use gyre_runtime::{Clock, Health, Tasks};
 
+use beside::RedisStatuses;
+pub use beside::{Row, Table};
 use broker::RedisBroker;
 use bus::Bus;
 use channels::RedisChannels;
@@ -40,7 +42,6 @@ pub use metrics::Metrics;
 pub use options::{Options, OptionsError, TlsClients};
 use presence::RedisPresence;
 use registry::RedisRegistry;
-use statuses::RedisStatuses;
 
 /// An engine whose state is on Redis. Cheap to clone.
 #[derive(Clone)]
@@ -97,6 +98,23 @@ impl RedisEngine {
     #[must_use]
     pub fn channels(&self) -> Arc<dyn ChannelOutbox> {
         RedisChannels::open(&self.link, &self.clock)
+    }
+
+    /// The same without the rest of an engine.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    #[must_use]
+    pub fn open_statuses(
+        options: Options,
+        clock: &Clock,
+        tasks: &Tasks,
+        metrics: &Metrics,
+    ) -> Arc<dyn Statuses> {
+        let layout = Layout::new(&options.prefix, options.partitions, options.bus_channels);
+        let link = Link::open_beside(options, Arc::new(layout), tasks, metrics);
+        Arc::new(RedisStatuses::new(link, clock.clone()))
     }
 
     /// Waits until Redis answers.

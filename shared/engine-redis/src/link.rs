@@ -72,7 +72,8 @@ struct Shared {
 }
 
 impl Link {
-    /// Begins to connect. What it does besides runs on `tasks`.
+    /// Begins to connect, as one of those that agree on where things lie. What it does besides runs on
+    /// `tasks`.
     pub(crate) fn open(
         options: Options,
         layout: Arc<Layout>,
@@ -80,6 +81,29 @@ impl Link {
         metrics: &Metrics,
     ) -> Self {
         let (agreed, agreement) = watch::channel(Agreement::Unknown);
+        let link = Self::begun(options, layout, tasks, metrics, agreement);
+        link.run(agreement::run(link.clone(), agreed));
+        link
+    }
+
+    /// The same for what lies at one place whatever the settings are.
+    pub(crate) fn open_beside(
+        options: Options,
+        layout: Arc<Layout>,
+        tasks: &Tasks,
+        metrics: &Metrics,
+    ) -> Self {
+        let (_, agreement) = watch::channel(Agreement::Reached);
+        Self::begun(options, layout, tasks, metrics, agreement)
+    }
+
+    fn begun(
+        options: Options,
+        layout: Arc<Layout>,
+        tasks: &Tasks,
+        metrics: &Metrics,
+        agreement: watch::Receiver<Agreement>,
+    ) -> Self {
         let (parts, waiting) = mpsc::channel(PARTS_WAITING);
         tasks.spawn_background("redis", run_parts(waiting));
         let (table, _) = watch::channel(Arc::new(Table::default()));
@@ -102,7 +126,6 @@ impl Link {
             }),
         };
         link.begin();
-        link.run(agreement::run(link.clone(), agreed));
         link
     }
 

@@ -22,6 +22,11 @@ pub(crate) enum Script {
     StatusSet,
     StatusRead,
     StatusForget,
+    TablePut,
+    TableSince,
+    TablePage,
+    TablePurge,
+    TableNumber,
     Ping,
     Agree,
     ChannelRecord,
@@ -37,7 +42,7 @@ const CHANNELS: &str = include_str!("lua/channels.lua");
 const MEMBERS: &str = include_str!("lua/members.lua");
 
 impl Script {
-    const ALL: [Self; 24] = [
+    const ALL: [Self; 29] = [
         Self::Publish,
         Self::Pass,
         Self::History,
@@ -54,6 +59,11 @@ impl Script {
         Self::StatusSet,
         Self::StatusRead,
         Self::StatusForget,
+        Self::TablePut,
+        Self::TableSince,
+        Self::TablePage,
+        Self::TablePurge,
+        Self::TableNumber,
         Self::Ping,
         Self::Agree,
         Self::ChannelRecord,
@@ -82,6 +92,11 @@ impl Script {
             Self::GatewayList => (MEMBERS, include_str!("lua/gateway_list.lua")),
             Self::Permits => ("", include_str!("lua/permits.lua")),
             Self::StatusSet => ("", include_str!("lua/status.lua")),
+            Self::TablePut => ("", include_str!("lua/table_put.lua")),
+            Self::TableSince => ("", include_str!("lua/table_since.lua")),
+            Self::TablePage => ("", include_str!("lua/table_page.lua")),
+            Self::TablePurge => ("", include_str!("lua/table_purge.lua")),
+            Self::TableNumber => ("", "return redis.call('GET', KEYS[5])"),
             Self::Ping => ("", "return 1"),
             Self::ChannelRecord => (CHANNELS, include_str!("lua/channel_record.lua")),
             Self::ChannelClaims => ("", "return redis.call('HKEYS', KEYS[1])"),

@@ -5,21 +5,25 @@
 
 #![forbid(unsafe_code)]
 
+mod exclusions;
+
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gyre_config::access::StorageRedis;
 use gyre_config::engine::{BrokerType, EngineType, Redis};
 use gyre_config::tls::Tls;
+use gyre_config::user_status::StatusRedis;
 use gyre_config::{Config, UserStatus};
 use gyre_engine::{ChannelOutbox, Engine, Error, Inlet, Statuses};
 use gyre_engine_memory::{MemoryEngine, MemoryStatuses, Swept};
-use gyre_engine_redis::{
-    Disagreement, Metrics, Options, OptionsError, RedisEngine, Servers, TlsClients,
-};
+pub use gyre_engine_redis::Metrics;
+use gyre_engine_redis::{Disagreement, Options, OptionsError, RedisEngine, Servers, TlsClients};
 use gyre_fetch::TlsError;
 use gyre_runtime::process::Failure;
-use gyre_runtime::{Clock, Parts};
+use gyre_runtime::{Clock, Parts, Tasks};
+use gyre_store::Exclusions;
 use gyre_telemetry::Registry;
 use gyre_telemetry::metrics::Error as RegisterError;
 use gyre_types::Now;
@@ -38,6 +42,8 @@ pub struct Opened {
     pub statuses: Option<Arc<dyn Statuses>>,
     /// Which channels are in use by any gateway; `None`: there are no others, and the store keeps it.
     pub channels: Option<Arc<dyn ChannelOutbox>>,
+    /// What is counted of Redis: see [`open_exclusions`].
+    pub metrics: Metrics,
 }
 
 impl fmt::Debug for Opened {
@@ -61,6 +67,9 @@ pub enum OpenError {
         #[source]
         source: TlsError,
     },
+    /// A table is in one place.
+    #[error("a storage is one server, one cluster or one primary: give one address")]
+    Several,
     /// Redis does not answer, and `engine.redis.fail_at_start` says that it must.
     #[error("redis does not answer at start")]
     NotThere(#[source] Error),
@@ -81,9 +90,10 @@ pub enum OpenError {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         match error {
-            OpenError::Options(_) | OpenError::Tls { .. } | OpenError::Disagreement { .. } => {
-                Self::bad_configuration(error)
-            }
+            OpenError::Options(_)
+            | OpenError::Tls { .. }
+            | OpenError::Several
+            | OpenError::Disagreement { .. } => Self::bad_configuration(error),
             OpenError::NotThere(_) | OpenError::Metrics(_) => Self::failed(error),
         }
     }
@@ -133,6 +143,7 @@ pub async fn open<I: Inlet>(
     } else {
         opener.open(presence, Arc::new(())).await?
     };
+    let elsewhere = opener.statuses_elsewhere()?;
     show_servers(opener.opened, &parts.registry)?;
     Ok(Opened {
         engine: Engine {
@@ -140,8 +151,9 @@ pub async fn open<I: Inlet>(
             presence: of_presence.engine.presence,
             registry: of_main.engine.registry,
         },
-        statuses: of_main.statuses,
+        statuses: elsewhere.or(of_main.statuses),
         channels: of_main.channels,
+        metrics: opener.metrics,
     })
 }
 
@@ -193,6 +205,25 @@ struct Opener<'a> {
 }
 
 impl Opener<'_> {
+    /// Statuses on a Redis of their own, if the configuration names one.
+    fn statuses_elsewhere(&self) -> Result<Option<Arc<dyn Statuses>>, OpenError> {
+        let StatusRedis {
+            reuse_from_engine,
+            server,
+        } = &self.statuses.redis;
+        if !self.statuses.enabled || *reuse_from_engine || !server.names_a_server() {
+            return Ok(None);
+        }
+        let options = redis_options(&server.as_engine(), self.statuses)?;
+        let statuses = RedisEngine::open_statuses(
+            options,
+            &self.parts.clock,
+            &self.parts.tasks,
+            &self.metrics,
+        );
+        Ok(Some(statuses))
+    }
+
     async fn open<I: Inlet>(
         &mut self,
         source: Source<'_>,
@@ -211,6 +242,7 @@ impl Opener<'_> {
                     engine,
                     statuses,
                     channels: None,
+                    metrics: self.metrics.clone(),
                 })
             }
             EngineType::Redis => {
@@ -230,6 +262,7 @@ impl Opener<'_> {
                     engine: redis.engine(),
                     statuses: is_kept.then(|| redis.statuses()),
                     channels: Some(redis.channels()),
+                    metrics: self.metrics.clone(),
                 })
             }
         }
@@ -254,6 +287,29 @@ fn show_servers(opened: Vec<RedisEngine>, registry: &Registry) -> Result<(), Reg
         "Those of them that cannot be reached, or take no writes.",
         move || sum(&opened, |servers| servers.away),
     )
+}
+
+/// What keeps exclusions on the Redis of a section. It connects by itself.
+///
+/// # Errors
+///
+/// The section cannot be used.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
+pub fn open_exclusions(
+    section: &StorageRedis,
+    tasks: &Tasks,
+    metrics: &Metrics,
+) -> Result<Arc<dyn Exclusions>, OpenError> {
+    let is_elsewhere = !section.cluster_address.is_empty() || !section.sentinel_address.is_empty();
+    if section.address.len() > 1 && !is_elsewhere {
+        return Err(OpenError::Several);
+    }
+    let options = redis_options(&section.as_engine(), &UserStatus::default())?;
+    let table = gyre_engine_redis::Table::open(options, tasks, metrics);
+    Ok(Arc::new(exclusions::OnRedis(table)))
 }
 
 /// The engine keeps everything in one process, and the processes run apart.
@@ -319,7 +375,8 @@ where
 mod tests {
     use std::sync::Weak;
 
-    use gyre_engine::{Delivered, Publish, PublishOptions, Retention};
+    use gyre_config::Millis;
+    use gyre_engine::{Delivered, HistoryQuery, Publish, PublishOptions, Retention};
     use gyre_protocol::messages::{ClientInfo, Publication};
     use gyre_runtime::Identity;
     use gyre_types::{ChannelName, UnixMillis};
@@ -368,6 +425,40 @@ mod tests {
         assert!(matches!(members, Err(Error::Unavailable { .. })));
         assert!(check_apart(&config).is_err());
         parts.tasks.stop(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    async fn a_broker_may_live_elsewhere() {
+        let parts = parts();
+        let mut config = Config::default();
+        config.broker.enabled = true;
+        config.broker.r#type = BrokerType::Redis;
+        // Nobody listens there.
+        config.broker.redis.address = vec!["127.0.0.1:1".to_owned()];
+        let engine = open(&config, Arc::new(()), &parts).await;
+        let engine = engine.unwrap().engine;
+        let channel = ChannelName::new("news").unwrap();
+        assert!(engine.broker.features().cross_node);
+        let history = engine.broker.history(&channel, HistoryQuery::default());
+        assert!(matches!(history.await, Err(Error::Unavailable { .. })));
+        assert!(engine.presence.members(&channel).await.is_ok());
+        parts.tasks.stop(Duration::ZERO).await;
+    }
+
+    #[tokio::test]
+    async fn a_start_without_redis_fails_if_it_is_said() {
+        for fails in [false, true] {
+            let parts = parts();
+            let mut config = Config::default();
+            config.engine.r#type = EngineType::Redis;
+            config.engine.redis.address = vec!["127.0.0.1:1".to_owned()];
+            config.engine.redis.io_timeout = Millis(100);
+            config.engine.redis.fail_at_start = fails;
+            let opened = open(&config, Arc::new(()), &parts).await;
+            let is_refused = matches!(opened, Err(OpenError::NotThere(_)));
+            assert_eq!(is_refused, fails);
+            parts.tasks.stop(Duration::ZERO).await;
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gyre_types::{HubSlot, SubscriptionId};
-use smallvec::SmallVec;
+use slab::Slab;
 
 use crate::Wants;
 
@@ -12,32 +12,38 @@ pub(crate) struct Entry<S> {
     pub(crate) wants: Wants,
 }
 
-enum Place<S> {
-    Taken(Entry<S>),
-    Free { next: Option<HubSlot> },
-}
-
-/// The subscribers of one channel: a slab, with room for one in place.
+/// The subscribers of one channel.
 pub(crate) struct Channel<S> {
-    places: SmallVec<[Place<S>; 1]>,
-    free: Option<HubSlot>,
-    len: u32,
+    entries: Entries<S>,
     /// Offset of the last publication that went through; 0: none did.
     last_offset: AtomicU64,
 }
 
+/// Most channels of an installation have one subscriber, so that one costs no list.
+enum Entries<S> {
+    /// At slot 0; nobody, before the first has come and after the last has left.
+    One(Option<Entry<S>>),
+    /// For good, once there were two. A channel with more than four billion subscribers does not fit
+    /// into memory.
+    Many(Box<Slab<Entry<S>>>),
+}
+
+/// A table of them has up to twice as many places as channels. Unit: bytes.
+const _: () = assert!(size_of::<Channel<std::sync::Arc<()>>>() <= 32);
+
 impl<S> Channel<S> {
-    pub(crate) fn new() -> Self {
+    pub(crate) const fn new() -> Self {
         Self {
-            places: SmallVec::new(),
-            free: None,
-            len: 0,
+            entries: Entries::One(None),
             last_offset: AtomicU64::new(0),
         }
     }
 
-    pub(crate) const fn len(&self) -> u32 {
-        self.len
+    pub(crate) fn len(&self) -> u32 {
+        match &self.entries {
+            Entries::One(one) => u32::from(one.is_some()),
+            Entries::Many(many) => u32::try_from(many.len()).unwrap_or(u32::MAX),
+        }
     }
 
     pub(crate) fn last_offset(&self) -> u64 {
@@ -61,46 +67,47 @@ impl<S> Channel<S> {
     }
 
     pub(crate) fn insert(&mut self, entry: Entry<S>) -> HubSlot {
-        self.len += 1;
-        if let Some(slot) = self.free
-            && let Some(place) = self.places.get_mut(index(slot))
-        {
-            if let Place::Free { next } = *place {
-                self.free = next;
-            }
-            *place = Place::Taken(entry);
-            return slot;
+        match &mut self.entries {
+            Entries::One(one) => match one.take() {
+                None => {
+                    *one = Some(entry);
+                    HubSlot(0)
+                }
+                Some(first) => {
+                    let mut many = Box::new(Slab::with_capacity(2));
+                    many.insert(first);
+                    let slot = slot_at(many.insert(entry));
+                    self.entries = Entries::Many(many);
+                    slot
+                }
+            },
+            Entries::Many(many) => slot_at(many.insert(entry)),
         }
-        // A channel with more than four billion subscribers does not fit into memory.
-        let slot = HubSlot(u32::try_from(self.places.len()).unwrap_or(u32::MAX));
-        self.places.push(Place::Taken(entry));
-        slot
     }
 
     /// Frees the slot if it is this subscription's.
     pub(crate) fn remove(&mut self, slot: HubSlot, subscription: SubscriptionId) -> bool {
-        let Some(place) = self.places.get_mut(index(slot)) else {
-            return false;
-        };
-        match place {
-            Place::Taken(entry) if entry.subscription == subscription => {
-                *place = Place::Free { next: self.free };
-                self.free = Some(slot);
-                self.len -= 1;
-                true
+        let is_meant = |entry: &Entry<S>| entry.subscription == subscription;
+        match &mut self.entries {
+            Entries::One(one) => {
+                slot == HubSlot(0) && one.take_if(|entry| is_meant(entry)).is_some()
             }
-            Place::Taken(_) | Place::Free { .. } => false,
+            Entries::Many(many) => {
+                let key = slot.0 as usize;
+                many.get(key).is_some_and(is_meant) && many.try_remove(key).is_some()
+            }
         }
     }
 
     pub(crate) fn entries(&self) -> impl Iterator<Item = &Entry<S>> {
-        self.places.iter().filter_map(|place| match place {
-            Place::Taken(entry) => Some(entry),
-            Place::Free { .. } => None,
-        })
+        let (one, many) = match &self.entries {
+            Entries::One(one) => (one.as_ref(), None),
+            Entries::Many(many) => (None, Some(many.iter().map(|(_, entry)| entry))),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
     }
 }
 
-const fn index(slot: HubSlot) -> usize {
-    slot.0 as usize
+fn slot_at(key: usize) -> HubSlot {
+    HubSlot(u32::try_from(key).unwrap_or(u32::MAX))
 }

@@ -238,12 +238,9 @@ fn offer<'a, S: Subscriber + 'a>(
     entries: impl Iterator<Item = &'a Entry<S>>,
     prepared: &Arc<Prepared>,
 ) -> usize {
-    let mut offered = 0;
-    for entry in entries {
-        entry.subscriber.offer(entry.subscription, prepared);
-        offered += 1;
-    }
-    offered
+    entries
+        .map(|entry| entry.subscriber.offer(entry.subscription, prepared))
+        .count()
 }
 
 #[cfg(test)]

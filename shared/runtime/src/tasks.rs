@@ -1,9 +1,12 @@
 use std::collections::HashMap;
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pin_project_lite::pin_project;
 use tokio::sync::Notify;
 use tokio::task::{AbortHandle, JoinHandle};
 use tokio::time::timeout;
@@ -135,10 +138,7 @@ impl Tasks {
             name,
             kind,
         };
-        let guarded = async move {
-            let _exit = exit;
-            task.await;
-        };
+        let guarded = Guarded { task, exit };
         // Connections are many: a span would cost each of them more than its session.
         let handle = if kind == Kind::Awaited(OnExit::Ignore) {
             spawn(guarded)
@@ -201,6 +201,24 @@ impl Table {
             }
             Some(_) | None => false,
         }
+    }
+}
+
+pin_project! {
+    /// A task and what its end means. By hand, for an async block would hold both twice, and connections
+    /// are many.
+    struct Guarded<F> {
+        #[pin]
+        task: F,
+        exit: Exit,
+    }
+}
+
+impl<F: Future<Output = ()>> Future for Guarded<F> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        self.project().task.poll(cx)
     }
 }
 

@@ -63,7 +63,7 @@ pub struct Session {
     /// In order; hardly ever more than one.
     effects: SmallVec<[(Ticket, Effect); 1]>,
     /// Where there were more, those before `effects`: all that a close brings are taken one by one.
-    taken: std::vec::IntoIter<(Ticket, Effect)>,
+    taken: Option<Box<std::vec::IntoIter<(Ticket, Effect)>>>,
     observations: SmallVec<[Observation; 1]>,
     pub(crate) closing: Option<Box<Closing>>,
 }
@@ -141,7 +141,7 @@ impl Session {
             held: Vec::new(),
             messages: VecDeque::new(),
             effects: SmallVec::new(),
-            taken: Vec::new().into_iter(),
+            taken: None,
             observations: SmallVec::new(),
             closing: None,
         }
@@ -258,16 +258,27 @@ impl Session {
         message
     }
 
+    /// Exchanges the list that messages wait in for `spare`, while none waits. A driver lends one for
+    /// each turn and takes it back, so that a session at rest has none.
+    pub fn exchange_list(&mut self, spare: &mut VecDeque<Message>) {
+        if self.messages.is_empty() {
+            std::mem::swap(&mut self.messages, spare);
+        }
+    }
+
     /// The next piece of work for the driver.
     pub fn poll_effect(&mut self) -> Option<(Ticket, Effect)> {
-        if let Some(next) = self.taken.next() {
-            return Some(next);
+        if let Some(taken) = &mut self.taken {
+            if let Some(next) = taken.next() {
+                return Some(next);
+            }
+            self.taken = None;
         }
         if self.effects.len() < 2 {
             return self.effects.pop();
         }
-        self.taken = std::mem::take(&mut self.effects).into_vec().into_iter();
-        self.taken.next()
+        let effects = std::mem::take(&mut self.effects).into_vec();
+        self.taken.insert(Box::new(effects.into_iter())).next()
     }
 
     /// When [`Self::handle_timeout`] is due; `None`: not before the next input.
@@ -311,7 +322,7 @@ impl Session {
         self.closing.is_some()
             && self.pending.is_empty()
             && self.effects.is_empty()
-            && self.taken.len() == 0
+            && self.taken.as_ref().is_none_or(|taken| taken.len() == 0)
     }
 }
 

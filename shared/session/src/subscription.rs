@@ -7,6 +7,7 @@ pub(crate) mod recovery;
 pub(crate) mod table;
 pub(crate) mod watch;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -31,7 +32,7 @@ pub(crate) struct Subscription {
     /// Last time the position was known to be right.
     pub(crate) checked_at: Uptime,
     /// Top that a check saw ahead of the position; the next check decides.
-    pub(crate) suspected: Option<u64>,
+    pub(crate) suspected: Option<NonZeroU64>,
     /// This client as others see it in this channel.
     pub(crate) info: Option<Arc<ClientInfo>>,
     pub(crate) rare: Option<Box<Rare>>,
@@ -42,6 +43,9 @@ pub(crate) struct Subscription {
     /// Ends that were asked for while it was busy, or that wait until it has left.
     pub(crate) ends: Vec<End>,
 }
+
+/// Ten of them are most of what a connection takes. Unit: bytes.
+const _: () = assert!(size_of::<Subscription>() <= 128);
 
 /// What few subscriptions have.
 #[derive(Debug, Default)]

@@ -25,7 +25,7 @@ use gyre_types::{ChannelName, ClientId, Epoch, HubSlot, Now, Position, Subscript
 const IDLE_BYTES_MAX: isize = 1024;
 
 /// Budget of one more subscription. Unit: bytes.
-const SUBSCRIPTION_BYTES_MAX: isize = 320;
+const SUBSCRIPTION_BYTES_MAX: isize = 240;
 
 #[test]
 fn delivery_allocates_nothing() {

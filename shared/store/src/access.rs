@@ -16,7 +16,7 @@ use self::writer::{Job, QUEUE_LEN_MAX, Wish};
 use crate::error::Error;
 use crate::exclusion::{Change, Exclusion, Key, Kind};
 use crate::repository::Exclusions;
-use crate::sql::SqlError;
+use crate::sql::DatabaseError;
 use crate::view::{ENTRIES_MAX, View};
 
 /// Exclusions read at once. 1000: a round trip each, and some hundred kilobytes.
@@ -255,7 +255,7 @@ pub(crate) fn door(
 pub enum LoadError {
     /// The database did not give them.
     #[error(transparent)]
-    Database(#[from] SqlError),
+    Database(#[from] DatabaseError),
     /// They are more than memory is kept for; to start without some would let people in.
     #[error("the database holds more than {ENTRIES_MAX} entries of {}", .0.section())]
     TooMany(Kind),
@@ -265,7 +265,7 @@ pub enum LoadError {
 pub(crate) async fn followed(
     repository: &dyn Exclusions,
     clock: &Clock,
-) -> Result<Option<Followed>, SqlError> {
+) -> Result<Option<Followed>, DatabaseError> {
     if !repository.is_shared() {
         return Ok(None);
     }

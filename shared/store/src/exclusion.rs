@@ -31,7 +31,8 @@ impl Kind {
     }
 
     /// The number that stands in the table. Never given to another kind.
-    pub(crate) const fn number(self) -> i16 {
+    #[must_use]
+    pub const fn number(self) -> i16 {
         match self {
             Self::User => 1,
             Self::Token => 2,

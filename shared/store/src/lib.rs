@@ -25,10 +25,10 @@ use std::pin::Pin;
 pub use access::{Access, Keeper, LoadError};
 pub use error::Error;
 pub use exclusion::{BadSubject, Change, Exclusion, Key, Kind, TEXT_BYTES_MAX};
-pub use open::{OpenError, Store, open};
+pub use open::{OpenError, OpenRedis, Store, open};
 pub use outbox::MemoryOutbox;
 pub use repository::Exclusions;
-pub use sql::{Postgres, REMOVED_SECS, SqlError, Sqlite};
+pub use sql::{DatabaseError, Postgres, REMOVED_SECS, Sqlite};
 pub use view::{ENTRIES_MAX, View};
 
 /// A boxed future: repositories are held as `dyn`.

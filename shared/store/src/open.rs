@@ -2,7 +2,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use gyre_config::Config;
-use gyre_config::access::StorageType;
+use gyre_config::access::{AccessStorage, StorageRedis, StorageType};
 use gyre_engine::ChannelOutbox;
 use gyre_runtime::Clock;
 
@@ -10,7 +10,7 @@ use crate::access::{self, Access, Door, Keeper, LoadError, door, load};
 use crate::exclusion::Kind;
 use crate::outbox::MemoryOutbox;
 use crate::repository::Exclusions;
-use crate::sql::{Postgres, SqlError, Sqlite};
+use crate::sql::{DatabaseError, Postgres, Sqlite};
 use crate::view::View;
 
 /// Why the store cannot be opened.
@@ -18,10 +18,19 @@ use crate::view::View;
 pub enum OpenError {
     /// The file of `storage.sqlite.path`.
     #[error("storage.sqlite.path")]
-    Sqlite(#[source] SqlError),
+    Sqlite(#[source] DatabaseError),
     /// The database of `database.postgresql.dsn`.
     #[error("database.postgresql.dsn")]
-    Postgres(#[source] SqlError),
+    Postgres(#[source] DatabaseError),
+    /// The Redis of a section.
+    #[error("{section}.redis")]
+    Redis {
+        /// Which section.
+        section: &'static str,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// What they hold cannot be read.
     #[error("exclusions cannot be read")]
     Load(#[from] LoadError),
@@ -49,7 +58,17 @@ enum Place {
     Memory,
     Sqlite,
     Postgres,
+    /// The Redis of this kind's section.
+    Redis(Kind),
 }
+
+/// What keeps exclusions on Redis, for a section that names one.
+pub type OpenRedis<'a> = &'a (
+        dyn Fn(
+    &StorageRedis,
+) -> Result<Arc<dyn Exclusions>, Box<dyn std::error::Error + Send + Sync>>
+            + Sync
+    );
 
 /// Opens what the configuration names and reads what it holds.
 ///
@@ -60,10 +79,15 @@ enum Place {
 /// # Cancel safety
 ///
 /// Cancel safe.
-pub async fn open(config: &Config, clock: &Clock) -> Result<Store, OpenError> {
+pub async fn open(
+    config: &Config,
+    clock: &Clock,
+    redis: OpenRedis<'_>,
+) -> Result<Store, OpenError> {
     let mut opening = Opening {
         config,
         clock,
+        redis,
         view: Arc::new(View::default()),
         databases: Vec::new(),
         doors: Vec::new(),
@@ -91,12 +115,13 @@ pub async fn open(config: &Config, clock: &Clock) -> Result<Store, OpenError> {
 #[derive(Clone)]
 struct Database {
     exclusions: Arc<dyn Exclusions>,
-    channels: Arc<dyn ChannelOutbox>,
+    channels: Option<Arc<dyn ChannelOutbox>>,
 }
 
 struct Opening<'a> {
     config: &'a Config,
     clock: &'a Clock,
+    redis: OpenRedis<'a>,
     view: Arc<View>,
     databases: Vec<(Place, Option<Database>)>,
     doors: Vec<(Place, Door)>,
@@ -107,17 +132,17 @@ impl Opening<'_> {
     /// The door of one kind, behind which what is there has been read.
     async fn door(&mut self, kind: Kind) -> Result<Door, OpenError> {
         let storage = storage_type(self.config, kind);
-        let place = place(self.config, storage, kind.section())?;
+        let place = place_of(self.config, kind)?;
         let database = self.database(place).await?;
         let exclusions = database.map(|database| database.exclusions);
         let door = self.door_of(place, kind, exclusions.clone()).await?;
         if let Some(exclusions) = &exclusions {
             load(&self.view, &**exclusions, kind, self.clock).await?;
         }
-        let is_chosen = storage != StorageType::Embedded;
+        let is_chosen = storage != AccessStorage::Embedded;
         Ok(match place {
             Place::Memory if !is_chosen => door.by_default(),
-            Place::Memory | Place::Sqlite | Place::Postgres => door,
+            Place::Memory | Place::Sqlite | Place::Postgres | Place::Redis(_) => door,
         })
     }
 
@@ -126,10 +151,8 @@ impl Opening<'_> {
         let storage = self.config.channel.state.storage_type;
         let place = place(self.config, storage, "channel.state")?;
         let database = self.database(place).await?;
-        Ok(database.map_or_else(
-            || Arc::new(MemoryOutbox::default()) as Arc<dyn ChannelOutbox>,
-            |database| database.channels,
-        ))
+        let channels = database.and_then(|database| database.channels);
+        Ok(channels.unwrap_or_else(|| Arc::new(MemoryOutbox::default())))
     }
 
     /// The database of a place, which is opened once.
@@ -138,9 +161,42 @@ impl Opening<'_> {
         if let Some((_, known)) = known.find(|(at, _)| *at == place) {
             return Ok(known.clone());
         }
-        let opened = database(self.config, place).await?;
+        let opened = self.open(place).await?;
         self.databases.push((place, opened.clone()));
         Ok(opened)
+    }
+
+    async fn open(&self, place: Place) -> Result<Option<Database>, OpenError> {
+        Ok(match place {
+            Place::Memory => None,
+            Place::Sqlite => {
+                let opened = Sqlite::open(Path::new(&self.config.storage.sqlite.path)).await;
+                let opened = Arc::new(opened.map_err(OpenError::Sqlite)?);
+                Some(Database {
+                    exclusions: Arc::<Sqlite>::clone(&opened),
+                    channels: Some(opened),
+                })
+            }
+            Place::Postgres => {
+                let opened = Postgres::open(self.config.database.postgresql.dsn.expose()).await;
+                let opened = Arc::new(opened.map_err(OpenError::Postgres)?);
+                Some(Database {
+                    exclusions: Arc::<Postgres>::clone(&opened),
+                    channels: Some(opened),
+                })
+            }
+            Place::Redis(kind) => {
+                let opened = (self.redis)(redis_of(self.config, kind));
+                let failed = |source| OpenError::Redis {
+                    section: kind.section(),
+                    source,
+                };
+                Some(Database {
+                    exclusions: opened.map_err(failed)?,
+                    channels: None,
+                })
+            }
+        })
     }
 
     /// The door of a place, made once: a keeper without a door ends, and with it the process. To be made
@@ -168,6 +224,24 @@ impl Opening<'_> {
     }
 }
 
+/// Where a kind is kept. Kinds that name the same Redis are kept together.
+fn place_of(config: &Config, kind: Kind) -> Result<Place, OpenError> {
+    let storage = match storage_type(config, kind) {
+        AccessStorage::Embedded => StorageType::Embedded,
+        AccessStorage::Memory => StorageType::Memory,
+        AccessStorage::Database => StorageType::Database,
+        AccessStorage::Redis => {
+            let is_same = |other: &Kind| {
+                storage_type(config, *other) == AccessStorage::Redis
+                    && redis_of(config, *other) == redis_of(config, kind)
+            };
+            let first = Kind::ALL.into_iter().find(is_same);
+            return Ok(Place::Redis(first.unwrap_or(kind)));
+        }
+    };
+    place(config, storage, kind.section())
+}
+
 fn place(config: &Config, storage: StorageType, section: &'static str) -> Result<Place, OpenError> {
     let database = &config.database;
     match storage {
@@ -181,7 +255,7 @@ fn place(config: &Config, storage: StorageType, section: &'static str) -> Result
     }
 }
 
-const fn storage_type(config: &Config, kind: Kind) -> StorageType {
+const fn storage_type(config: &Config, kind: Kind) -> AccessStorage {
     match kind {
         Kind::User => config.user_block.storage_type,
         Kind::Token => config.token_revoke.storage_type,
@@ -189,24 +263,10 @@ const fn storage_type(config: &Config, kind: Kind) -> StorageType {
     }
 }
 
-async fn database(config: &Config, place: Place) -> Result<Option<Database>, OpenError> {
-    Ok(match place {
-        Place::Memory => None,
-        Place::Sqlite => {
-            let opened = Sqlite::open(Path::new(&config.storage.sqlite.path)).await;
-            let opened = Arc::new(opened.map_err(OpenError::Sqlite)?);
-            Some(Database {
-                exclusions: Arc::<Sqlite>::clone(&opened),
-                channels: opened,
-            })
-        }
-        Place::Postgres => {
-            let opened = Postgres::open(config.database.postgresql.dsn.expose()).await;
-            let opened = Arc::new(opened.map_err(OpenError::Postgres)?);
-            Some(Database {
-                exclusions: Arc::<Postgres>::clone(&opened),
-                channels: opened,
-            })
-        }
-    })
+const fn redis_of(config: &Config, kind: Kind) -> &StorageRedis {
+    match kind {
+        Kind::User => &config.user_block.redis,
+        Kind::Token => &config.token_revoke.redis,
+        Kind::TokensOfUser => &config.user_tokens_invalidate.redis,
+    }
 }

@@ -14,7 +14,7 @@ pub use self::statements::REMOVED_SECS;
 
 /// Why a database did not do it.
 #[derive(Debug, thiserror::Error)]
-pub enum SqlError {
+pub enum DatabaseError {
     /// It could not be reached, or refused.
     #[error("the database failed")]
     Query(#[from] sqlx::Error),
@@ -35,4 +35,7 @@ pub enum SqlError {
         /// Why.
         source: std::io::Error,
     },
+    /// A repository that is not ours failed.
+    #[error("the storage failed")]
+    Other(#[source] Box<dyn std::error::Error + Send + Sync>),
 }

@@ -1,8 +1,10 @@
 //! Traces of calls: spans that go to a collector over OTLP.
 //!
-//! Where they go and how many are kept is said by the standard variables `OTEL_…`, which the library
-//! reads; the option tree only switches traces on. A call whose caller sends a W3C `traceparent`
+//! Where they go, how, and how many are kept is said by the standard variables `OTEL_…`; the option tree only
+//! switches traces on. Without `OTEL_EXPORTER_OTLP_PROTOCOL` they go over HTTP. A call whose caller sends a W3C `traceparent`
 //! becomes part of the caller's trace.
+
+mod http_client;
 
 use std::fmt;
 use std::sync::Arc;
@@ -13,6 +15,7 @@ use http::HeaderMap;
 use opentelemetry::propagation::{Extractor, Injector, TextMapPropagator};
 use opentelemetry::trace::{FutureExt, SpanKind, Status, TraceContextExt, Tracer, TracerProvider};
 use opentelemetry::{Context, KeyValue};
+use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig, WithHttpConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::propagation::TraceContextPropagator;
 use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
@@ -23,10 +26,37 @@ const SERVICE_NAME: &str = "gyre";
 /// Longest wait for a collector at the end of the process. Two seconds: spans are not worth more.
 const FLUSH_WAIT: Duration = Duration::from_secs(2);
 
+const GRPC: &str = "grpc";
+
+const HTTP: &str = "http/protobuf";
+
+/// Which protocol spans are sent by, for them alone.
+const TRACES_PROTOCOL: &str = "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL";
+
+/// The same for everything that is sent.
+const PROTOCOL: &str = "OTEL_EXPORTER_OTLP_PROTOCOL";
+
 /// Why traces cannot be sent.
 #[derive(Debug, thiserror::Error)]
-#[error("traces cannot be sent: {0}")]
-pub struct Error(#[from] opentelemetry_otlp::ExporterBuildError);
+pub enum Error {
+    /// A variable `OTEL_EXPORTER_OTLP_…` is not what it must be.
+    #[error("traces cannot be sent: {0}")]
+    Exporter(#[from] opentelemetry_otlp::ExporterBuildError),
+    /// The protocol is none of ours.
+    #[error("traces cannot be sent: {variable} is {given:?}, expected grpc or http/protobuf")]
+    Protocol {
+        /// Which variable says so.
+        variable: &'static str,
+        /// What it says.
+        given: String,
+    },
+    /// TLS cannot be spoken.
+    #[error("traces cannot be sent: {0}")]
+    Tls(#[from] rustls::Error),
+    /// The HTTP client cannot be made.
+    #[error("traces cannot be sent: {0}")]
+    Client(#[from] reqwest::Error),
+}
 
 /// Makes spans and sends them. Cheap to clone.
 #[derive(Clone)]
@@ -60,9 +90,7 @@ impl Traces {
     ///
     /// [`Error`], if a variable `OTEL_EXPORTER_OTLP_…` is not what it must be.
     pub fn open(instance: &str, version: &str) -> Result<Self, Error> {
-        let exporter = opentelemetry_otlp::SpanExporter::builder()
-            .with_tonic()
-            .build()?;
+        let exporter = exporter()?;
         let provider = SdkTracerProvider::builder()
             .with_batch_exporter(exporter)
             .with_resource(resource(instance, version))
@@ -176,6 +204,33 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::AcqRel);
     }
+}
+
+/// What sends spans, by the protocol that the environment names.
+fn exporter() -> Result<SpanExporter, Error> {
+    let builder = SpanExporter::builder();
+    let (variable, given) = match [TRACES_PROTOCOL, PROTOCOL].map(|name| (name, variable(name))) {
+        [(name, Some(given)), _] | [_, (name, Some(given))] => (name, given),
+        [_, _] => (PROTOCOL, HTTP.to_owned()),
+    };
+    match given.as_str() {
+        GRPC => Ok(builder.with_tonic().build()?),
+        HTTP => {
+            let client = http_client::HttpClient::new()?;
+            let builder = builder.with_http().with_protocol(Protocol::HttpBinary);
+            Ok(builder.with_http_client(client).build()?)
+        }
+        _ => Err(Error::Protocol { variable, given }),
+    }
+}
+
+/// A variable of the environment that is not empty.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the standard variables, which are no options of ours"
+)]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn resource(instance: &str, version: &str) -> Resource {

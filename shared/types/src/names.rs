@@ -78,7 +78,7 @@ macro_rules! text_id {
 
         impl Default for $name {
             fn default() -> Self {
-                Self(Arc::from(""))
+                Self(Arc::default())
             }
         }
 

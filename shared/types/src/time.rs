@@ -1,27 +1,39 @@
+use std::num::NonZeroU64;
 use std::ops::{Add, Sub};
 use std::time::Duration;
 
 /// A point on the process's own monotonic clock. Unit: milliseconds since start.
 ///
-/// Sans-IO code takes it in place of `std::time::Instant`: half the size, and a test, a fuzzer or a
-/// snapshot can write any value of it down.
-#[derive(Clone, Copy, Debug, Default, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Uptime(u64);
+/// Sans-IO code takes it in place of `std::time::Instant`: half the size, an `Option` of it no larger,
+/// and a test, a fuzzer or a snapshot can write any value of it down.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub struct Uptime {
+    /// The millisecond that it lies in, the first being 1.
+    millisecond: NonZeroU64,
+}
 
 impl Uptime {
     /// When the process started.
-    pub const START: Self = Self(0);
+    pub const START: Self = Self::from_millis(0);
 
-    /// The point that lies `millis` after the start.
+    /// The point that lies `millis` after the start; the last one of all is as good as never.
     #[must_use]
     pub const fn from_millis(millis: u64) -> Self {
-        Self(millis)
+        Self {
+            millisecond: NonZeroU64::MIN.saturating_add(millis),
+        }
     }
 
     /// Milliseconds since the start.
     #[must_use]
     pub const fn as_millis(self) -> u64 {
-        self.0
+        self.millisecond.get() - 1
+    }
+}
+
+impl Default for Uptime {
+    fn default() -> Self {
+        Self::START
     }
 }
 
@@ -30,7 +42,9 @@ impl Add<Duration> for Uptime {
 
     fn add(self, later: Duration) -> Self {
         let millis = u64::try_from(later.as_millis()).unwrap_or(u64::MAX);
-        Self(self.0.saturating_add(millis))
+        Self {
+            millisecond: self.millisecond.saturating_add(millis),
+        }
     }
 }
 
@@ -39,7 +53,7 @@ impl Sub for Uptime {
 
     /// How long after `earlier`; zero if it was not earlier.
     fn sub(self, earlier: Self) -> Duration {
-        Duration::from_millis(self.0.saturating_sub(earlier.0))
+        Duration::from_millis(self.as_millis().saturating_sub(earlier.as_millis()))
     }
 }
 
@@ -98,6 +112,9 @@ mod tests {
         assert_eq!(later.uptime - Uptime::START, Duration::from_millis(2500));
         assert_eq!(later.unix_seconds(), UnixSeconds(2));
         assert_eq!(Uptime::START - later.uptime, Duration::ZERO);
+        let never = Uptime::START + Duration::MAX;
+        assert_eq!(never, Uptime::from_millis(u64::MAX));
+        assert!(never > later.uptime && never.as_millis() == u64::MAX - 1);
         assert_eq!(UnixMillis(-1).seconds(), UnixSeconds(-1));
     }
 }

@@ -32,6 +32,8 @@ CALLS = [
      lambda r, client: r.connections[client].app_name == "calls"
      and r.connections[client].state.channels["room:online"].source == 6
      and r.connections[client].state.connection_token.uid == "token-1"),
+    (cent.ConnectionsRequest(user="", expression="app_name == 'calls' && user == '42'"), lambda r, client: list(r.connections) == [client]),
+    (cent.ConnectionsRequest(user="", expression="usr == '42'"), 107),
     (cent.SubscribeRequest(user="42", channel="room:more"), lambda r: r is not None),
     (cent.UnsubscribeRequest(user="42", channel="room:more"), lambda r: r is not None),
     (cent.RefreshRequest(user="42", expire_at=4_000_000_000), lambda r: r is not None),

@@ -12,6 +12,7 @@ pub mod documents;
 pub mod exemptions;
 pub mod graph;
 pub mod hot_path;
+pub mod options;
 pub mod repository;
 pub mod size;
 pub mod source;

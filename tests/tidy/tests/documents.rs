@@ -3,7 +3,7 @@
 use anyhow::{Context, Result};
 use gyre_tidy::documents::{self, Tests};
 use gyre_tidy::repository::{Repository, is_rust};
-use gyre_tidy::{codes, exemptions};
+use gyre_tidy::{codes, exemptions, options};
 use serde_json::Value;
 
 /// Directories of the conformance suites' cases, with the name they go by in the specifications.
@@ -46,6 +46,24 @@ fn every_rule_of_a_specification_names_its_test() -> Result<()> {
         .flat_map(|(path, text)| documents::untested_rules(path, text, &tests))
         .collect();
     assert_eq!(exemptions::check(&repository, "rules", &found)?, [""; 0]);
+    Ok(())
+}
+
+#[test]
+fn every_option_names_the_test_that_shows_its_effect() -> Result<()> {
+    let repository = Repository::open()?;
+    let entries = gyre_config::reference::entries();
+    let honoured: Vec<_> = entries
+        .iter()
+        .filter(|entry| entry.is_honoured)
+        .map(|entry| options::Declared {
+            path: &entry.path,
+            doc: &entry.doc,
+        })
+        .collect();
+    let table = repository.text(options::TABLE)?;
+    let found = options::check(&table, &honoured, &tests(&repository)?);
+    assert_eq!(exemptions::check(&repository, "options", &found)?, [""; 0]);
     Ok(())
 }
 

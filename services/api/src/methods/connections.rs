@@ -1,5 +1,6 @@
 use std::collections::BTreeMap;
 
+use gyre_expression::Expression;
 use gyre_proto::api::{ConnectionsRequest, ConnectionsResult};
 use gyre_proto::gateway;
 
@@ -19,9 +20,10 @@ pub(super) async fn run(
     }
     let wanted = Wanted::of(request.limit, PAGE_MAX)?;
     selector::check_filter(request.label_filter.as_ref())?;
-    if !request.expression.is_empty() {
-        // There is nothing that evaluates expressions yet.
-        return Err(Error::NotAvailable);
+    if !request.expression.is_empty()
+        && let Err(error) = Expression::compile(&request.expression)
+    {
+        return Err(Error::BadExpression(error.to_string()));
     }
     let limit = wanted.at_once(PAGE_MAX);
     let mut result = ConnectionsResult {
@@ -32,6 +34,7 @@ pub(super) async fn run(
         let asked = gateway::ConnectionsRequest {
             user: request.user.clone(),
             label_filter: request.label_filter.clone(),
+            expression: request.expression.clone(),
             after: result.next_cursor,
             limit,
         };

@@ -318,8 +318,12 @@ impl Fake {
 
     /// Three connections of anybody, the last of which has just ended.
     fn connections(&self, request: &ConnectionsRequest) -> Result<ConnectionsResponse, Status> {
+        let condition = match request.expression.as_str() {
+            "" => String::new(),
+            expression => format!(" if {expression}"),
+        };
         self.log(format!(
-            "connections after {:?} limit {}",
+            "connections after {:?} limit {}{condition}",
             request.after, request.limit
         ));
         if request.user == "down" {

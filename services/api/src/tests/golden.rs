@@ -381,8 +381,8 @@ async fn connections_are_listed_by_pages_or_all() {
         ("connections", r#"{"cursor":"c","limit":1}"#, BAD_REQUEST),
         ("connections", r#"{"user":"1","limit":-1}"#, BAD_REQUEST),
         ("connections", r#"{"label_filter":{"key":"tier","cmp":"is"}}"#, BAD_REQUEST),
-        ("connections", r#"{"expression":"true"}"#, NOT_AVAILABLE),
-        ("connections", r#"{"user":"1","expression":"true"}"#, NOT_AVAILABLE),
+        ("connections", r#"{"expression":"user =="}"#, r#"{"error":{"code":107,"message":"bad request: not an expression: mismatched input '<EOF>' expecting expression at 1:8"}}"#),
+        ("connections", r#"{"user":"1","expression":"size(user)"}"#, r#"{"error":{"code":107,"message":"bad request: the expression has to be true or false"}}"#),
         ("connections", r#"{"user":"down"}"#, INTERNAL),
         ("connections", r#"{"user":"1","limit":1}"#, r#"{"result":{"connections":{"c-1":{"transport":"websocket","user":"1","ping_pong_latency_ms":-1}},"next_cursor":"c-1"}}"#),
         // The page's third has just ended, which is no reason to stop.
@@ -392,6 +392,16 @@ async fn connections_are_listed_by_pages_or_all() {
     .await;
     for log in logs {
         assert_eq!(log.last().unwrap(), r#"connections after "" limit 1000"#);
+    }
+    let logs = pairs(&[
+        ("connections", r#"{"user":"1","limit":1,"expression":"client == 'c-2'"}"#, r#"{"result":{"connections":{"c-1":{"transport":"websocket","user":"1","ping_pong_latency_ms":-1}},"next_cursor":"c-1"}}"#),
+    ])
+    .await;
+    for log in logs {
+        assert_eq!(
+            log.last().unwrap(),
+            r#"connections after "" limit 1 if client == 'c-2'"#
+        );
     }
 }
 

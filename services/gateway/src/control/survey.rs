@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use gyre_expression::{Evaluator, Expression, Facts};
 use gyre_proto::api::{
     ChannelContext, ConnectionInfo, ConnectionState, ConnectionTokenInfo, SubscriptionTokenInfo,
 };
@@ -27,6 +28,9 @@ const CHANNELS_MAX: u32 = 10_000;
 
 /// Most connections of a page. 1000: each is asked, and says some hundred bytes.
 const CONNECTIONS_MAX: u32 = 1_000;
+
+/// Connections that a condition is evaluated for without a pause. 50: a millisecond or so.
+const EVALUATED_AT_ONCE: usize = 50;
 
 /// A page of the channels with subscribers.
 ///
@@ -65,14 +69,19 @@ pub(super) async fn channels(
 ///
 /// # Errors
 ///
-/// `INVALID_ARGUMENT` for a filter that is none.
+/// `INVALID_ARGUMENT` for a filter or an expression that is none.
 pub(super) async fn connections(
     node: &Node,
     request: pb::ConnectionsRequest,
 ) -> Result<pb::ConnectionsResponse, Status> {
     let filter = selector::compile(request.label_filter.as_ref())?;
+    let condition = condition(&request.expression)?;
     let limit = request.limit.min(CONNECTIONS_MAX) as usize;
-    let mut page: Page<'_, ClientId, Arc<Handle>> = Page::new(&request.after, limit);
+    // What meets a condition is known when a connection has described itself: many are looked at for a few.
+    let looked_at = condition
+        .as_ref()
+        .map_or(limit, |_| CONNECTIONS_MAX as usize);
+    let mut page: Page<'_, ClientId, Arc<Handle>> = Page::new(&request.after, looked_at);
     let mut look_at = |handle: &Arc<Handle>| {
         if selector::passes(handle, filter.as_ref()) {
             page.offer(&handle.client, || Arc::clone(handle));
@@ -87,8 +96,31 @@ pub(super) async fn connections(
         let own = node.connections.of(&UserId::new(&request.user));
         own.iter().for_each(look_at);
     }
-    let (handles, next) = page.finish();
-    let asked: Vec<_> = handles.into_values().filter_map(ask).collect();
+    let (handles, mut next) = page.finish();
+    let mut connections = describe(handles.into_values()).await;
+    if let Some(condition) = condition {
+        connections = meeting(&condition, connections).await;
+        if connections.len() > limit {
+            connections.truncate(limit);
+            next = connections.last().map_or(next, |last| last.client.clone());
+        }
+    }
+    Ok(pb::ConnectionsResponse { connections, next })
+}
+
+fn condition(expression: &str) -> Result<Option<Expression>, Status> {
+    if expression.is_empty() {
+        return Ok(None);
+    }
+    let compiled = Expression::compile(expression);
+    compiled
+        .map(Some)
+        .map_err(|error| Status::invalid_argument(error.to_string()))
+}
+
+/// What connections say of themselves.
+async fn describe(handles: impl Iterator<Item = Arc<Handle>>) -> Vec<pb::Connection> {
+    let asked: Vec<_> = handles.filter_map(ask).collect();
     let mut connections = Vec::with_capacity(asked.len());
     for (handle, answer) in asked {
         if let Ok(described) = answer.await {
@@ -98,7 +130,44 @@ pub(super) async fn connections(
             });
         }
     }
-    Ok(pb::ConnectionsResponse { connections, next })
+    connections
+}
+
+/// Those for which an expression is true. Others run between a few of them.
+async fn meeting(condition: &Expression, all: Vec<pb::Connection>) -> Vec<pb::Connection> {
+    let mut met = Vec::new();
+    let mut all = all.into_iter();
+    while all.len() > 0 {
+        let evaluator = condition.evaluator();
+        let some = all.by_ref().take(EVALUATED_AT_ONCE);
+        met.extend(some.filter(|connection| holds(&evaluator, connection)));
+        drop(evaluator);
+        tokio::task::yield_now().await;
+    }
+    met
+}
+
+fn holds(condition: &Evaluator<'_>, connection: &pb::Connection) -> bool {
+    let Some(info) = &connection.info else {
+        return false;
+    };
+    let state = info.state.as_ref();
+    let channels: Vec<&str> = state
+        .into_iter()
+        .flat_map(|state| state.channels.keys().map(String::as_str))
+        .collect();
+    condition.holds(&Facts {
+        user: &info.user,
+        client: &connection.client,
+        meta: state.map_or(&[], |state| &state.meta),
+        labels: &info.labels,
+        channels: &channels,
+        transport: &info.transport,
+        protocol: &info.protocol,
+        app_name: &info.app_name,
+        app_version: &info.app_version,
+        connected_at: info.connected_at_ms,
+    })
 }
 
 type Answer = oneshot::Receiver<Described>;

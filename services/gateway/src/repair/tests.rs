@@ -1,5 +1,6 @@
 use std::task::{Context, Waker};
 
+use gyre_config::Config;
 use gyre_hub::Wants;
 use gyre_protocol::messages::Publication;
 use gyre_runtime::{Identity, Parts};
@@ -47,7 +48,7 @@ fn history(offsets: impl IntoIterator<Item = u64>, top: u64) -> History {
 /// A gateway's inlet with one subscriber, who was sent the first publication.
 fn subscribed() -> (Arc<Delivery>, Arc<Handle>) {
     let parts = Parts::new(Registry::new("gyre").unwrap(), Identity::new("n", "0"));
-    let delivery = Gateway::delivery(&parts).unwrap();
+    let delivery = Gateway::delivery(&Config::default(), &parts).unwrap();
     let handle = Arc::new(Handle::new(ClientId::new("1"), 1 << 20));
     let subscriber = Shared(Arc::clone(&handle));
     delivery.hub.subscribe(

@@ -1,7 +1,7 @@
 //! Messages of a gRPC stream: to the client, or both ways.
 //!
 //! Readers of HTTP/2 exist that end a connection whose peer sends many small frames that nobody reads
-//! ([`SMALL_BYTES`]). What is ready together leaves in one frame; one that is small all the same is
+//! ([`SMALL_FRAME_BYTES`]). What is ready together leaves in one frame; one that is small all the same is
 //! padded by a field that means nothing. Pings are not: clients know them by their emptiness.
 
 use std::io;
@@ -14,14 +14,10 @@ use gyre_runtime::Stream;
 use gyre_session::{Message, Transport as Facts};
 
 use super::outlet::Outlet;
-use super::{Ended, Transport};
+use super::{Ended, SMALL_FRAME_BYTES, Transport};
 use crate::grpc::message::{self, Decoder, HEAD_BYTES};
 use crate::outgoing::Outgoing;
 use crate::scratch;
-
-/// Frames below this are counted against their sender until they are read. Unit: bytes. Source: the
-/// crate `h2`, which tonic and hyper read with.
-const SMALL_BYTES: usize = 256;
 
 /// Field 100 of the outermost message, which is of bytes.
 const PADDING_TAG: [u8; 2] = [0xa2, 0x06];
@@ -92,10 +88,10 @@ fn bare(delimited: &[u8]) -> &[u8] {
 /// Fills the message at `last`, which is the last one, so that all together are not small.
 fn pad(out: &mut Vec<u8>, last: usize) {
     let is_empty = out.len() <= last + HEAD_BYTES;
-    if is_empty || out.len() >= SMALL_BYTES {
+    if is_empty || out.len() >= SMALL_FRAME_BYTES {
         return;
     }
-    let padding = SMALL_BYTES - out.len();
+    let padding = SMALL_FRAME_BYTES - out.len();
     out.extend_from_slice(&PADDING_TAG);
     message::put_varint(out, padding);
     out.resize(out.len() + padding, 0);
@@ -181,7 +177,7 @@ mod tests {
             message::put(&mut out, b"");
             message::put(&mut out, &push.encode_to_vec());
             pad(&mut out, HEAD_BYTES);
-            assert!(out.len() >= SMALL_BYTES);
+            assert!(out.len() >= SMALL_FRAME_BYTES);
             let (ping, rest) = out.split_at(HEAD_BYTES);
             assert_eq!(ping, [0; HEAD_BYTES]);
             let whole = message::size(rest, 1_000).unwrap();

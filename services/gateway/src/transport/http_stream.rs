@@ -15,7 +15,7 @@ use gyre_session::{Message, Transport as Facts};
 
 use super::outlet::Outlet;
 use super::positions::Positions;
-use super::{Ended, Transport};
+use super::{Ended, SMALL_FRAME_BYTES, Transport};
 use crate::outgoing::Outgoing;
 use crate::{http, scratch};
 
@@ -37,6 +37,8 @@ pub(crate) struct HttpStream {
     /// HTTP/1.1 has chunks. Over HTTP/1.0 the end of the connection is the end of the body, and HTTP/2
     /// has frames of its own.
     is_chunked: bool,
+    /// Over HTTP/2: small pieces of text are padded, for the readers of [`SMALL_FRAME_BYTES`].
+    is_padded: bool,
     head: Option<Box<Head>>,
     /// Kept if events have ids.
     positions: Option<Box<Positions>>,
@@ -73,6 +75,7 @@ impl HttpStream {
             facts,
             framing,
             is_chunked: head.responder.needs_chunks(),
+            is_padded: head.responder.has_frames() && facts.format == Format::Json,
             positions: head.has_ids.then(Box::default),
             head: Some(Box::new(head)),
         };
@@ -175,8 +178,30 @@ impl HttpStream {
                 Message::TransportPing => {}
             }
         }
+        if self.is_padded {
+            pad(self.framing, &mut body);
+        }
         self.put_chunk(out, &body);
     }
+}
+
+/// Fills up what is small: a line by spaces, which mean nothing in JSON, an event by a comment.
+fn pad(framing: Framing, body: &mut Vec<u8>) {
+    if body.is_empty() || body.len() >= SMALL_FRAME_BYTES {
+        return;
+    }
+    match framing {
+        // Before the end of the last line.
+        Framing::Lines => {
+            body.pop();
+            body.resize(SMALL_FRAME_BYTES - 1, b' ');
+        }
+        Framing::Events => {
+            body.push(b':');
+            body.resize(body.len().max(SMALL_FRAME_BYTES - 1), b' ');
+        }
+    }
+    body.push(b'\n');
 }
 
 impl Transport for HttpStream {
@@ -261,4 +286,30 @@ fn refusal(
     // The option's range is that of statuses.
     let status = StatusCode::from_u16(to.status_code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     http::response(status, cors, body)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_means_nothing() {
+        for len in 0..300 {
+            let line = format!("\"{}\"\n", "x".repeat(len)).into_bytes();
+            let mut padded = line.clone();
+            pad(Framing::Lines, &mut padded);
+            assert!(padded.len() >= SMALL_FRAME_BYTES && padded.ends_with(b"\n"));
+            assert_eq!(padded.trim_ascii_end(), line.trim_ascii_end());
+
+            let mut events = [b"data: ", &*line, b"\n"].concat();
+            let event = events.clone();
+            pad(Framing::Events, &mut events);
+            let comment = events.strip_prefix(&*event).unwrap();
+            assert!(events.len() >= SMALL_FRAME_BYTES);
+            assert!(comment.is_empty() || comment.starts_with(b":") && comment.ends_with(b"\n"));
+        }
+        let mut nothing = Vec::new();
+        pad(Framing::Lines, &mut nothing);
+        assert!(nothing.is_empty());
+    }
 }

@@ -1,9 +1,9 @@
 use std::io;
 
 use bytes::Bytes;
-use gyre_protocol::Format;
+use gyre_protocol::{Envelope, Format};
 use gyre_runtime::Stream;
-use gyre_session::{Message, Transport as Facts};
+use gyre_session::{Frame, Message, Transport as Facts};
 use gyre_types::limits::FRAME_MESSAGES_MAX;
 use smallvec::SmallVec;
 
@@ -12,14 +12,16 @@ use crate::websocket::{Frames, Kind, WebSocket, deflate};
 
 type Parts = SmallVec<[Bytes; FRAME_MESSAGES_MAX]>;
 
-/// Sends all messages that the session has: joined into frames, all frames with one write.
+/// Sends all messages that the session has: joined into frames, all frames with one write. The result
+/// is whether a ping of WebSocket's own went along: clients that only listen do not answer others.
 pub(super) fn write(
     outgoing: &mut Outgoing<'_>,
     socket: &mut WebSocket<Stream>,
     facts: Facts,
     deflate_level: u8,
     frame_messages_max: usize,
-) -> io::Result<()> {
+) -> io::Result<bool> {
+    let mut has_pinged = false;
     socket.write(|frames| {
         let mut outbox = Outbox {
             frames,
@@ -29,9 +31,15 @@ pub(super) fn write(
         };
         while let Some(message) = outgoing.next() {
             outbox.add(&message, deflate_level);
+            if facts.envelope == Envelope::Bare && matches!(message, Message::Own(_, Frame::Ping)) {
+                outbox.end_frame();
+                outbox.frames.ping();
+                has_pinged = true;
+            }
         }
         outbox.end_frame();
-    })
+    })?;
+    Ok(has_pinged)
 }
 
 struct Outbox<'a, 'b> {

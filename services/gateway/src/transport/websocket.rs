@@ -1,4 +1,5 @@
 use std::io;
+use std::mem;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -20,6 +21,8 @@ pub(crate) struct WebSocketTransport {
     /// Messages of the protocol in one frame.
     frame_messages_max: usize,
     ways: Ways,
+    /// A ping is out that only clients have to answer who say nothing else.
+    awaits_pong: bool,
 }
 
 /// What differs between the WebSocket endpoints.
@@ -48,6 +51,7 @@ impl WebSocketTransport {
             deflate_level,
             frame_messages_max,
             ways,
+            awaits_pong: false,
         }
     }
 }
@@ -73,18 +77,25 @@ impl Transport for WebSocketTransport {
     }
 
     fn take_pong(&mut self) -> bool {
-        self.socket.take_pong()
+        let has_come = self.socket.take_pong();
+        self.awaits_pong &= !has_come;
+        has_come
     }
 
     // hot path: delivery 6/6
     fn write(&mut self, outgoing: &mut Outgoing<'_>) -> io::Result<()> {
-        outbox::write(
+        let has_pinged = outbox::write(
             outgoing,
             &mut self.socket,
             self.facts,
             self.deflate_level,
             self.frame_messages_max,
-        )
+        )?;
+        if has_pinged && mem::replace(&mut self.awaits_pong, true) {
+            // The one before was not answered: nobody is there.
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        Ok(())
     }
 
     fn is_pending(&self) -> bool {

@@ -133,30 +133,37 @@ struct Decoder {
 impl Decoder {
     fn feed(&mut self, read: &[u8]) -> io::Result<Option<Bytes>> {
         self.part.extend_from_slice(read);
-        let whole = match self.format {
-            Format::Json => memrchr(b'\n', &self.part).map_or(0, |last| last + 1),
+        let (whole, next) = match self.format {
+            Format::Json => {
+                let whole = memrchr(b'\n', &self.part).map_or(0, |last| last + 1);
+                (whole, self.part.len() - whole)
+            }
             Format::Protobuf => whole_messages(&self.part),
         };
-        let rest = self.part.split_off(whole);
-        let frame = std::mem::replace(&mut self.part, rest);
-        if self.part.len() > self.bytes_max {
+        if next > self.bytes_max {
             return Err(io::ErrorKind::InvalidData.into());
         }
+        let rest = self.part.split_off(whole);
+        let frame = std::mem::replace(&mut self.part, rest);
         Ok((!frame.is_empty()).then(|| frame.into()))
     }
 }
 
-/// Length of the messages that have come whole, with the lengths before them. Unit: bytes.
-fn whole_messages(read: &[u8]) -> usize {
+/// Length of the messages that have come whole, with the lengths before them, and what the one behind
+/// them says that it has. Unit: bytes.
+fn whole_messages(read: &[u8]) -> (usize, usize) {
     let mut whole = 0;
-    while let Some((len, head)) = length(read.get(whole..).unwrap_or_default()) {
-        let next = whole.saturating_add(head).saturating_add(len);
-        if next > read.len() {
-            break;
+    loop {
+        let rest = read.get(whole..).unwrap_or_default();
+        let Some((len, head)) = length(rest) else {
+            return (whole, rest.len());
+        };
+        let end = whole.saturating_add(head).saturating_add(len);
+        if end > read.len() {
+            return (whole, len);
         }
-        whole = next;
+        whole = end;
     }
-    whole
 }
 
 /// The length that a message begins with, and how many bytes say it; `None` if they have not come. A
@@ -254,6 +261,18 @@ mod tests {
             let endless = [0xff; 600];
             assert_eq!(decoder.feed(&endless).unwrap(), None);
             assert!(decoder.feed(&endless).is_err());
+        }
+    }
+
+    #[test]
+    fn a_command_that_says_it_is_too_long_is_not_waited_for() {
+        for (len, is_taken) in [([0xe8, 0x07], true), ([0xe9, 0x07], false)] {
+            let mut decoder = Decoder {
+                format: Format::Protobuf,
+                bytes_max: 1_000,
+                part: Vec::new(),
+            };
+            assert_eq!(decoder.feed(&len).is_ok(), is_taken);
         }
     }
 }

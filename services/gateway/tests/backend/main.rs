@@ -12,4 +12,5 @@ mod common;
 mod crowd;
 mod fake;
 mod life;
+mod names;
 mod world;

@@ -37,7 +37,9 @@ impl World {
     async fn over((backend, backend_parts): (Arc<Fake>, Parts), config: &Config) -> Self {
         let parts = common::parts();
         let backends = Backends::build(config, &parts, None).unwrap();
-        let store = gyre_store::open(config, &parts.clock).await.unwrap();
+        let store = gyre_store::open(config, &parts.clock, &|_| Err("none here".into()))
+            .await
+            .unwrap();
         let states = ChannelStates::open(config, &backends, store.channels, &parts).await;
         let (states, tasks) = states.unwrap();
         tasks.run(&parts);
@@ -58,6 +60,11 @@ impl World {
         let reply = client.ask(json!({"connect": {}})).await;
         assert!(reply.get("connect").is_some(), "{reply}");
         client
+    }
+
+    /// What the process counts, in the text format.
+    pub(crate) fn metrics(&self) -> String {
+        self.parts.registry.encode().unwrap()
     }
 
     pub(crate) async fn stop(self) {

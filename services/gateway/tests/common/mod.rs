@@ -26,7 +26,7 @@ pub(crate) fn build(
     backends: Backends,
     states: Option<ChannelStates>,
 ) -> (Gateway, Arc<Delivery>, Engine) {
-    let delivery = Gateway::delivery(parts).unwrap();
+    let delivery = Gateway::delivery(config, parts).unwrap();
     let clock = parts.clock.clone();
     let engine = MemoryEngine::open(Arc::clone(&delivery), move || clock.now()).engine();
     let deps = Deps {

@@ -1,4 +1,4 @@
-//! A gRPC client that does not read for a while loses nothing: its HTTP/2 library must not take what
+//! A client over HTTP/2 that does not read for a while loses nothing: its library must not take what
 //! waits for a flood.
 
 use std::net::SocketAddr;
@@ -11,7 +11,14 @@ use gyre_engine::{Delivered, Inlet};
 use gyre_proto::unistream::centrifugo_uni_stream_client::CentrifugoUniStreamClient;
 use gyre_proto::unistream::{ConnectRequest, Push, SubscribeRequest};
 use gyre_protocol::messages::Publication;
+use gyre_runtime::OnExit;
 use gyre_types::{ChannelName, Epoch};
+use http::Request;
+use http_body_util::{BodyExt as _, Full};
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
 use tokio::task::yield_now;
 use tonic::transport::Endpoint;
 use tonic::{Status, Streaming};
@@ -42,6 +49,66 @@ async fn without_padding_the_reader_is_cut_off() {
     assert!(text.contains("ENHANCE_YOUR_CALM"), "{text}");
 }
 
+/// The same over streams of text, whose padding nobody can take away.
+#[tokio::test]
+async fn small_texts_wait_for_a_reader_that_pauses() {
+    for path in ["uni_sse", "uni_http_stream"] {
+        let got = Box::pin(read_texts_late(path)).await;
+        let expected = (0..COUNT).map(|n| format!("\"data\":{n}"));
+        for (n, expected) in expected.enumerate() {
+            assert!(got.contains(&expected), "{path} lost {n}");
+        }
+    }
+}
+
+async fn read_texts_late(path: &str) -> String {
+    let mut config = Config::default();
+    config.client.insecure = true;
+    config.uni_sse.enabled = true;
+    config.uni_http_stream.enabled = true;
+    let served = Served::start(&config);
+    let stream = TcpStream::connect(served.address).await.unwrap();
+    let (mut sender, connection) = http2::Builder::new(TokioExecutor::new())
+        .initial_connection_window_size(WINDOW)
+        .initial_stream_window_size(WINDOW)
+        .handshake(TokioIo::new(stream))
+        .await
+        .unwrap();
+    let tasks = &served.parts.tasks;
+    tasks.spawn("client", OnExit::Ignore, async { drop(connection.await) });
+    let request = Request::post(format!("http://x/connection/{path}"));
+    let connect = Full::<Bytes>::from(r#"{"subs":{"news":{}}}"#);
+    let response = sender.send_request(request.body(connect).unwrap());
+    let mut body = response.await.unwrap().into_body();
+    let mut got = String::new();
+    while !got.contains("connect") {
+        got.push_str(&text(&mut body).await);
+    }
+    publish_all(&served).await;
+    let last = format!("\"data\":{}", COUNT - 1);
+    while !got.contains(&last) {
+        got.push_str(&text(&mut body).await);
+    }
+    served.parts.tasks.stop(Duration::from_millis(1)).await;
+    got
+}
+
+async fn text(body: &mut Incoming) -> String {
+    let frame = body.frame().await.unwrap().unwrap();
+    String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+}
+
+/// Publishes so that each publication travels alone.
+async fn publish_all(served: &Served) {
+    let channel = ChannelName::new("news").unwrap();
+    for n in 0..COUNT {
+        served.delivery.on_publication(&channel, delivered(n));
+        for _ in 0..TURNS {
+            yield_now().await;
+        }
+    }
+}
+
 /// What a client gets that begins to read when all has been published.
 async fn read_late(disable_padding: bool) -> Result<Vec<String>, Status> {
     let mut config = Config::default();
@@ -51,13 +118,7 @@ async fn read_late(disable_padding: bool) -> Result<Vec<String>, Status> {
     let mut stream = consume(served.address).await;
     let connect = stream.message().await?.unwrap().connect.unwrap();
     assert!(connect.subs.contains_key("news"));
-    let channel = ChannelName::new("news").unwrap();
-    for n in 0..COUNT {
-        served.delivery.on_publication(&channel, delivered(n));
-        for _ in 0..TURNS {
-            yield_now().await;
-        }
-    }
+    publish_all(&served).await;
     let mut got = Vec::new();
     while got.len() < COUNT {
         let push = stream.message().await?.unwrap();

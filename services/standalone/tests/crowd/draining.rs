@@ -33,7 +33,7 @@ fn five_thousand_are_told_to_come_back_at_the_pace_that_is_set() -> Outcome {
     let mut server = start_with("drain", &config())?;
     let runtime = Runtime::new()?;
     let (clients, busy) = part(&runtime, async {
-        let clients = open(server.port).await?;
+        let clients = open(server.port, CLIENTS).await?;
         let busy = Member::connected(server.port, Buffers::Usual).await?;
         io::Result::Ok((clients, busy))
     })??;
@@ -64,10 +64,41 @@ fn five_thousand_are_told_to_come_back_at_the_pace_that_is_set() -> Outcome {
     Ok(())
 }
 
+#[test]
+fn balancers_have_time_to_notice_and_what_is_left_is_closed() -> Outcome {
+    const DELAY: Duration = Duration::from_millis(500);
+    let _turn = TURN.lock();
+    let config = format!(
+        "\"drain\":{{\"rate\":1,\"delay\":\"500ms\",\"timeout\":\"1s\"}},\"http_api\":{{\"key\":\"{KEY}\"}},\
+         \"health\":{{\"enabled\":true}},\"node\":{{\"name\":\"one\"}},"
+    );
+    let mut server = start_with("drain-late", &config)?;
+    let runtime = Runtime::new()?;
+    let clients = part(&runtime, open(server.port, 30))??;
+    let asked_at = Instant::now();
+    server.call(KEY, "/api/drain", "{\"gateway\":\"one\"}")?;
+    assert!(server.get("/ready")?.starts_with("HTTP/1.1 503 "));
+    let ends = part(&runtime, clients.join_all())?;
+    assert!(ends.iter().all(|(end, _)| *end == End::Closed(3001)));
+    let first = ends.iter().map(|(_, at)| *at).min().ok_or("nobody")?;
+    assert!(
+        first.duration_since(asked_at) >= DELAY,
+        "nobody is told before"
+    );
+    assert_eq!(server.wait()?, Some(0));
+    // At the pace it would have taken half a minute.
+    let told = server.line("drain.timeout is over: what is left is closed at once");
+    assert!(
+        told.is_some_and(|line| line["left"].as_u64() > Some(20)),
+        "{told:?}"
+    );
+    Ok(())
+}
+
 /// Opens clients that read until they are told to go; when that was comes beside.
-async fn open(port: u16) -> io::Result<JoinSet<(End, Instant)>> {
+async fn open(port: u16, count: usize) -> io::Result<JoinSet<(End, Instant)>> {
     let mut clients = JoinSet::new();
-    for _ in 0..CLIENTS {
+    for _ in 0..count {
         let client = Member::connected(port, Buffers::Usual).await?;
         clients.spawn(async move {
             let end = client.ended().await;

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -285,5 +286,34 @@ fn users_are_online_while_they_are_connected_and_active_when_they_say_so() -> Ou
     assert_eq!(status(json!(["ann"]))?[0]["state"], "dnd");
     call(&server, "delete_user_status", &json!({"users": ["ann"]}))?;
     assert_eq!(status(json!(["ann"]))?, json!([{"user": "ann"}]));
+    Ok(())
+}
+
+#[test]
+fn a_status_is_kept_as_long_as_configured() -> Outcome {
+    let section = json!({"enabled": true, "expire_interval": "2s"});
+    let server = start("status-expires", &[("user_status", section)])?;
+    let started = Instant::now();
+    call(
+        &server,
+        "update_user_status",
+        &json!({"users": ["ann"], "state": "dnd"}),
+    )?;
+    let updated = Instant::now();
+    loop {
+        let answer = server.call(KEY, "/api/get_user_status", "{\"users\":[\"ann\"]}")?;
+        if !answer.contains("dnd") {
+            break;
+        }
+        assert!(
+            updated.elapsed() < Duration::from_secs(20),
+            "it is still kept"
+        );
+    }
+    // Whole seconds are counted.
+    assert!(
+        started.elapsed() >= Duration::from_secs(1),
+        "it is kept until then"
+    );
     Ok(())
 }

@@ -2,8 +2,11 @@
 
 mod access;
 mod apart;
+mod connections;
+mod endpoints;
 mod reload;
 mod server;
+mod sizes;
 mod sockets;
 mod streams;
 mod websocket;

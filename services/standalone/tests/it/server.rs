@@ -23,6 +23,18 @@ impl Server {
         Self::of(gyre(arguments))
     }
 
+    /// The same with a configuration.
+    pub(crate) fn with(config: &Value) -> Result<Self, Box<dyn Error>> {
+        static NEXT: AtomicU16 = AtomicU16::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let id = std::process::id();
+        let path = directory()?.join(format!("config-{id}-{number}.json"));
+        std::fs::write(&path, config.to_string())?;
+        let started = Self::start(&["-c", path.to_str().ok_or("path is not text")?]);
+        std::fs::remove_file(&path)?;
+        started
+    }
+
     /// The same with a command that may have an environment.
     pub(crate) fn of(mut command: Command) -> Result<Self, Box<dyn Error>> {
         let port = free_port()?;

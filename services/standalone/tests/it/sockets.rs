@@ -225,6 +225,36 @@ fn a_prefix_means_the_same_with_and_without_a_slash_at_its_end() -> Outcome {
 }
 
 #[test]
+fn more_was_missed_than_may_be_recovered() -> Outcome {
+    let server = start_with(
+        "missed",
+        ",\"recovery_max_publication_limit\":2",
+        ",\"channel\":{\"without_namespace\":{\"history_size\":9,\"history_ttl\":\"60s\",\"force_recovery\":true}}",
+    )?;
+    let mut epoch = String::new();
+    for _ in 0..3 {
+        let answer = server.post("/api/publish", "{\"channel\":\"news\",\"data\":1}")?;
+        let (_, rest) = answer.split_once("\"epoch\":\"").ok_or("no epoch")?;
+        epoch = rest.split('"').next().unwrap_or_default().to_owned();
+    }
+    for (offset, is_recovered) in [(0, false), (1, true)] {
+        let (mut client, _) = Client::open(server.port, "")?;
+        client.say("{\"id\":1,\"connect\":{}}")?;
+        client.expect_frame()?;
+        client.say(&format!(
+            "{{\"id\":2,\"subscribe\":{{\"channel\":\"news\",\"recover\":true,\"offset\":{offset},\"epoch\":\"{epoch}\"}}}}"
+        ))?;
+        let reply = server::text(&client.expect_frame()?.payload);
+        assert_eq!(
+            reply.contains("\"recovered\":true"),
+            is_recovered,
+            "{reply}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
 fn a_client_that_does_not_read_delays_no_call() -> Outcome {
     let options = ",\"websocket\":{\"write_timeout\":\"1h\"}";
     let server = start_with("stuck", ",\"queue_max_size\":100000000", options)?;
@@ -291,4 +321,29 @@ fn inflate(payload: &[u8]) -> io::Result<Vec<u8>> {
     Decompress::new(false).decompress_vec(&input, &mut output, FlushDecompress::Sync)?;
     output.flush()?;
     Ok(output)
+}
+
+#[test]
+fn who_only_listens_answers_the_pings_of_websocket_or_is_gone() -> Outcome {
+    let server = start_with(
+        "uni-pings",
+        ",\"ping_interval\":\"1s\",\"pong_timeout\":\"500ms\"",
+        ",\"uni_websocket\":{\"enabled\":true}",
+    )?;
+    let mut silent = Client::listening(server.port, "", "{}")?;
+    let mut lively = Client::listening(server.port, "", "{}")?;
+    for _ in 0..4 {
+        let message = lively.expect_frame()?;
+        assert_eq!((message.first, &*message.payload), (TEXT, &b"{}"[..]));
+        let ping = lively.expect_frame()?;
+        assert_eq!(ping.first, 0x89);
+        lively.write(&frame(0x8a, &ping.payload))?;
+    }
+    let mut pings = 0;
+    // It ends, or breaks: who does not answer is not said goodbye to.
+    while let Ok(Some(next)) = silent.frame() {
+        pings += usize::from(next.first == 0x89);
+    }
+    assert!((1..=2).contains(&pings), "{pings}");
+    Ok(())
 }

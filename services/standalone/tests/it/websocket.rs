@@ -16,8 +16,12 @@ const READ_MAX: Duration = Duration::from_secs(10);
 
 /// A request for an upgrade, with further header lines.
 pub(crate) fn upgrade(headers: &str) -> String {
+    upgrade_at("/connection/websocket", headers)
+}
+
+fn upgrade_at(path: &str, headers: &str) -> String {
     format!(
-        "GET /connection/websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
+        "GET {path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n\
          Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n{headers}\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
     )
@@ -110,6 +114,24 @@ pub(crate) struct Client {
 impl Client {
     /// Upgrades, with further header lines in the request, and returns the answer beside.
     pub(crate) fn open(port: u16, headers: &str) -> io::Result<(Self, String)> {
+        Self::sending(port, &upgrade(headers))
+    }
+
+    /// The same at the endpoint for clients that only listen, who may say one thing.
+    pub(crate) fn listening(port: u16, headers: &str, connect: &str) -> io::Result<Self> {
+        let mut client = Self::silent(port, headers)?;
+        client.say(connect)?;
+        client.expect_frame()?;
+        Ok(client)
+    }
+
+    /// The same before it has said anything.
+    pub(crate) fn silent(port: u16, headers: &str) -> io::Result<Self> {
+        let request = upgrade_at("/connection/uni_websocket", headers);
+        Ok(Self::sending(port, &request)?.0)
+    }
+
+    fn sending(port: u16, request: &str) -> io::Result<(Self, String)> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(READ_MAX))?;
@@ -117,7 +139,7 @@ impl Client {
             stream,
             incoming: Incoming::default(),
         };
-        client.write(upgrade(headers).as_bytes())?;
+        client.write(request.as_bytes())?;
         loop {
             if let Some(answer) = client.incoming.answer() {
                 return Ok((client, answer));

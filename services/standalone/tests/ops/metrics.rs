@@ -2,10 +2,23 @@
 
 use std::collections::BTreeMap;
 use std::error::Error;
+use std::io::Write;
+use std::net::TcpStream;
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
 
-use super::Outcome;
 use super::server::{Server, gyre, text};
+use super::{Outcome, read_until};
+
+/// Longest wait for what is counted.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Three publications over HTTP, and a recovery of them.
+const MEASURED: [&str; 3] = [
+    "gyre_client_recovered_publications_sum{channel_namespace=\"\"} 3\n",
+    "gyre_client_recovered_publications_bucket{channel_namespace=\"\",le=\"2\"} 0\n",
+    "gyre_node_incoming_http_requests_total{method=\"post\",path=\"/api/publish\",status=\"200\"} 3\n",
+];
 
 fn page() -> Result<String, Box<dyn Error>> {
     let output = gyre(&["metricsdoc"]).output()?;
@@ -109,5 +122,53 @@ fn the_prefix_can_be_that_of_existing_dashboards() -> Outcome {
         "{served}"
     );
     assert!(!served.contains("\ngyre_"));
+    Ok(())
+}
+
+#[test]
+fn what_costs_something_is_measured_if_it_is_said() -> Outcome {
+    let recovery = "{\"id\":1,\"connect\":{}}\n\
+        {\"id\":2,\"subscribe\":{\"channel\":\"news\",\"recover\":true,\"epoch\":\"";
+    for is_wanted in [false, true] {
+        let config = serde_json::json!({
+            "client": {"insecure": true},
+            "http_api": {"insecure": true},
+            "http_stream": {"enabled": true},
+            "channel": {"without_namespace": {
+                "history_size": 10, "history_ttl": "60s", "force_recovery": true,
+            }},
+            "prometheus": {
+                "enabled": true,
+                "instrument_http_handlers": is_wanted,
+                "recovered_publications_histogram": is_wanted,
+            },
+        });
+        let server = Server::with(&config)?;
+        let mut epoch = String::new();
+        for _ in 0..3 {
+            let answer = server.post("/api/publish", "{\"channel\":\"news\",\"data\":{}}")?;
+            let (_, rest) = answer.split_once("\"epoch\":\"").ok_or("no epoch")?;
+            epoch = rest.split('"').next().unwrap_or_default().to_owned();
+        }
+        let body = format!("{recovery}{epoch}\"}}}}");
+        let mut stream = TcpStream::connect(("127.0.0.1", server.port))?;
+        write!(
+            stream,
+            "POST /connection/http_stream HTTP/1.1\r\nHost: x\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        )?;
+        read_until(&mut stream, "\"recovered\":true")?;
+
+        // What is observed is counted after it was answered.
+        let started = Instant::now();
+        let is_counted = |served: &str| MEASURED.iter().all(|line| served.contains(line));
+        let mut served = server.get("/metrics")?;
+        while is_wanted && !is_counted(&served) {
+            assert!(started.elapsed() < PATIENCE, "{served}");
+            served = server.get("/metrics")?;
+        }
+        let counted = MEASURED.iter().filter(|line| served.contains(**line));
+        assert_eq!(counted.count(), if is_wanted { MEASURED.len() } else { 0 });
+    }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! The binary with TLS: certificates of the test's own.
 
 use std::error::Error;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::Outcome;
 use super::server::{Server, directory, free_port, gyre, text};
+use super::{Outcome, read_until};
 
 const UPGRADE: &str = "GET /connection/websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
 
 /// A certificate in a file, and its key in another.
-struct Files {
+pub(crate) struct Files {
     cert: PathBuf,
     key: PathBuf,
 }
 
 impl Files {
-    fn new(test: &str) -> Result<Self, Box<dyn Error>> {
+    pub(crate) fn new(test: &str) -> Result<Self, Box<dyn Error>> {
         let directory = directory()?.join(format!("tls-{test}"));
         std::fs::create_dir_all(&directory)?;
         let files = Self {
@@ -43,14 +43,29 @@ impl Files {
     }
 
     /// The section `tls`.
-    fn section(&self) -> serde_json::Value {
+    pub(crate) fn section(&self) -> serde_json::Value {
         serde_json::json!({ "enabled": true, "cert_pem": self.cert, "key_pem": self.key })
     }
 
-    fn config(&self, name: &str, config: &serde_json::Value) -> Result<String, Box<dyn Error>> {
+    pub(crate) fn config(
+        &self,
+        name: &str,
+        config: &serde_json::Value,
+    ) -> Result<String, Box<dyn Error>> {
         let path = self.cert.with_file_name(name);
         std::fs::write(&path, config.to_string())?;
         Ok(path.to_str().ok_or("path is not text")?.to_owned())
+    }
+
+    /// What trusts the certificate of `trusted`, and no other.
+    pub(crate) fn client(trusted: &str) -> Result<ClientConfig, Box<dyn Error>> {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(trusted.as_bytes())?)?;
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        Ok(ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(roots)
+            .with_no_client_auth())
     }
 
     /// A connection to the port that trusts the certificate of `trusted`.
@@ -58,36 +73,16 @@ impl Files {
         port: u16,
         trusted: &str,
     ) -> Result<StreamOwned<ClientConnection, TcpStream>, Box<dyn Error>> {
-        let mut roots = RootCertStore::empty();
-        roots.add(CertificateDer::from_pem_slice(trusted.as_bytes())?)?;
-        let provider = Arc::new(rustls::crypto::ring::default_provider());
-        let config = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
+        let config = Self::client(trusted)?;
         let name = ServerName::try_from("localhost")?;
         let connection = ClientConnection::new(Arc::new(config), name)?;
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         Ok(StreamOwned::new(connection, stream))
     }
 
-    fn trusted(&self) -> std::io::Result<String> {
+    pub(crate) fn trusted(&self) -> std::io::Result<String> {
         std::fs::read_to_string(&self.cert)
     }
-}
-
-/// What is answered, up to a part of it.
-fn read_until(stream: &mut impl Read, part: &str) -> Result<String, Box<dyn Error>> {
-    let mut read = Vec::new();
-    let mut buffer = [0; 1024];
-    while !text(&read).contains(part) {
-        let len = stream.read(&mut buffer)?;
-        if len == 0 {
-            return Err(format!("ended after {:?}", text(&read)).into());
-        }
-        read.extend_from_slice(buffer.get(..len).unwrap_or_default());
-    }
-    Ok(text(&read))
 }
 
 /// A masked text frame. The mask is zero, so that the text is as it was.
@@ -153,6 +148,41 @@ fn the_internal_port_may_do_without() -> Outcome {
     let mut public = Files::connect(server.port, &files.trusted()?)?;
     ask(&mut public)?;
     assert!(read_until(&mut public, "\r\n\r\n")?.starts_with("HTTP/1.1 404 "));
+    Ok(())
+}
+
+#[test]
+fn ports_may_have_certificates_of_their_own() -> Outcome {
+    let (public, own) = (Files::new("public")?, Files::new("own")?);
+    let [internal, api, streams] = [free_port()?, free_port()?, free_port()?];
+    let config = serde_json::json!({
+        "http_server": {
+            "tls": public.section(), "internal_port": internal, "internal_tls": own.section(),
+        },
+        "health": { "enabled": true },
+        "grpc_api": {
+            "enabled": true, "address": "127.0.0.1", "port": api, "key": "key", "tls": own.section(),
+        },
+        "uni_grpc": { "enabled": true, "address": "127.0.0.1", "port": streams, "tls": own.section() },
+        "client_grpc": { "enabled": true, "address": "127.0.0.1", "port": streams, "tls": own.section() },
+    });
+    let server = Server::start(&["-c", &public.config("config.json", &config)?])?;
+    for (port, files, others) in [
+        (server.port, &public, &own),
+        (internal, &own, &public),
+        (api, &own, &public),
+        (streams, &own, &public),
+    ] {
+        let request = b"GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+        let mut trusting = Files::connect(port, &files.trusted()?)?;
+        trusting.write_all(request)?;
+        read_until(&mut trusting, "HTTP/1.1 ")?;
+        let mut wary = Files::connect(port, &others.trusted()?)?;
+        assert!(
+            wary.write_all(request).is_err(),
+            "{port}: a certificate that was not asked for"
+        );
+    }
     Ok(())
 }
 

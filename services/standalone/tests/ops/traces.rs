@@ -4,6 +4,11 @@ use std::error::Error;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use axum::Router;
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::post;
+use bytes::Bytes;
 use gyre_runtime::{Identity, Listeners, Parts};
 use gyre_telemetry::Registry;
 use opentelemetry_proto::tonic::collector::trace::v1::trace_service_server::{
@@ -15,12 +20,13 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
 use opentelemetry_proto::tonic::trace::v1::Span;
+use prost::Message as _;
 use tokio::sync::mpsc;
 use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::Outcome;
-use super::server::{Server, directory, gyre};
+use super::server::{Server, directory, free_port, gyre, text};
 
 /// Longest wait for an export. It is a failure to wait that long.
 const WAIT: Duration = Duration::from_secs(20);
@@ -41,7 +47,28 @@ impl TraceService for Collector {
     }
 }
 
-/// A collector on a port of its own.
+/// The same over HTTP.
+async fn collect(
+    State(sender): State<mpsc::Sender<ExportTraceServiceRequest>>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> StatusCode {
+    let is_protobuf = headers
+        .get("content-type")
+        .is_some_and(|kind| kind == "application/x-protobuf");
+    let Some(request) = ExportTraceServiceRequest::decode(body)
+        .ok()
+        .filter(|_| is_protobuf)
+    else {
+        return StatusCode::BAD_REQUEST;
+    };
+    match sender.send(request).await {
+        Ok(()) => StatusCode::OK,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE,
+    }
+}
+
+/// A collector on a port of its own, which speaks both protocols.
 struct Bench {
     address: SocketAddr,
     exports: mpsc::Receiver<ExportTraceServiceRequest>,
@@ -54,10 +81,13 @@ impl Bench {
         let parts = Parts::new(Registry::new("collector")?, Identity::new("collector", "0"));
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut listeners = Listeners::bind([any], &parts.registry)?;
-        let service = TraceServiceServer::new(Collector(sender));
-        listeners
-            .at(any)
-            .grpc(Routes::new(service).into_axum_router());
+        let service = TraceServiceServer::new(Collector(sender.clone()));
+        let over_http = Router::new()
+            .route("/v1/traces", post(collect))
+            .with_state(sender);
+        let site = listeners.at(any);
+        site.grpc(Routes::new(service).into_axum_router());
+        site.route(over_http);
         let (_, address) = listeners.addresses().next().ok_or("not bound")?;
         listeners.run(&parts)?;
         Ok(Self {
@@ -99,6 +129,13 @@ fn hex(bytes: &[u8]) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_of_the_api_are_spans_of_the_callers_trace() -> Outcome {
+    for protocol in [None, Some("grpc"), Some("http/protobuf")] {
+        calls_are_spans(protocol).await?;
+    }
+    Ok(())
+}
+
+async fn calls_are_spans(protocol: Option<&str>) -> Outcome {
     let mut bench = Bench::start()?;
     let path = directory()?.join("traces.json");
     std::fs::write(
@@ -110,6 +147,9 @@ async fn calls_of_the_api_are_spans_of_the_callers_trace() -> Outcome {
     command
         .env("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
         .env("OTEL_BSP_SCHEDULE_DELAY", "100");
+    if let Some(protocol) = protocol {
+        command.env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
+    }
     let mut server = Server::of(command)?;
 
     let body = "{\"channel\":\"news\",\"data\":{}}";
@@ -151,15 +191,37 @@ async fn calls_of_the_api_are_spans_of_the_callers_trace() -> Outcome {
     Ok(())
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn without_a_collector_calls_are_answered() -> Outcome {
+#[test]
+fn a_protocol_that_is_none_is_named() -> Outcome {
+    let mut command = gyre(&["-a", "127.0.0.1", "-p", &free_port()?.to_string()]);
+    command
+        .env("GYRE_OPENTELEMETRY_ENABLED", "true")
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json");
+    let output = command.output()?;
+    assert_eq!(output.status.code(), Some(64));
+    let told = text(&output.stderr);
+    assert!(told.contains("OTEL_EXPORTER_OTLP_PROTOCOL is"), "{told}");
+    Ok(())
+}
+
+#[test]
+fn without_a_collector_calls_are_answered() -> Outcome {
+    for protocol in ["grpc", "http/protobuf"] {
+        nobody_collects(protocol)?;
+    }
+    Ok(())
+}
+
+fn nobody_collects(protocol: &str) -> Outcome {
     let path = directory()?.join("no-collector.json");
     std::fs::write(
         &path,
         r#"{"opentelemetry":{"enabled":true,"api":true},"http_api":{"insecure":true}}"#,
     )?;
     let mut command = gyre(&["-c", path.to_str().ok_or("path is not text")?]);
-    command.env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1");
+    command
+        .env("OTEL_EXPORTER_OTLP_ENDPOINT", "http://127.0.0.1:1")
+        .env("OTEL_EXPORTER_OTLP_PROTOCOL", protocol);
     let mut server = Server::of(command)?;
     let answer = server.post("/api/publish", "{\"channel\":\"news\",\"data\":{}}")?;
     assert!(answer.starts_with("HTTP/1.1 200 "), "{answer}");

@@ -25,10 +25,20 @@ struct Process {
 
 impl Process {
     async fn start(server: &Server, outbox: Arc<dyn ChannelOutbox>, delay_ms: i64) -> Self {
+        Self::start_with(server, outbox, delay_ms, |_config| {}).await
+    }
+
+    async fn start_with(
+        server: &Server,
+        outbox: Arc<dyn ChannelOutbox>,
+        delay_ms: i64,
+        edit: impl FnOnce(&mut Config),
+    ) -> Self {
         let mut config = Box::new(Config::default());
         config.channel.proxy.state.endpoint = server.url("/");
         config.channel.state.vacated_event_delay = Millis(delay_ms);
         config.channel.state.batch_size = 3;
+        edit(&mut config);
         let parts = parts();
         let backends = Backends::build(&config, &parts, None).unwrap();
         let opened = ChannelStates::open(&config, &backends, outbox, &parts).await;
@@ -150,6 +160,39 @@ async fn what_the_backend_does_not_take_is_told_again_and_nothing_is_lost() {
             break;
         }
         assert!(started.elapsed() < WAIT, "{seen:?}");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    process.kill().await;
+}
+
+#[tokio::test]
+async fn a_full_queue_waits_for_the_backend() {
+    let is_well = Arc::new(AtomicBool::new(false));
+    let well = Arc::clone(&is_well);
+    let script = Script::new(move |_| match well.load(Ordering::SeqCst) {
+        true => Reply::json("{}"),
+        false => Reply::json(r#"{"error":{"code":500,"message":"later"}}"#),
+    });
+    let server = Server::http(&script).await;
+    let outbox = Arc::new(MemoryOutbox::default());
+    let edit = |config: &mut Config| config.channel.state.queue_size = 2;
+    let process = Process::start_with(&server, Arc::clone(&outbox) as _, 1, edit).await;
+    let started = Instant::now();
+    for channel in ["a", "b"] {
+        process.states.occupied(channel, "default");
+    }
+    while outbox.waiting().await.unwrap() < 2 {
+        assert!(started.elapsed() < WAIT);
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    process.states.occupied("c", "default");
+    for _ in 0..20 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(outbox.waiting().await.unwrap(), 2);
+    }
+    is_well.store(true, Ordering::SeqCst);
+    while !texts(&told(&script)).contains(&"+c") {
+        assert!(started.elapsed() < WAIT);
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     process.kill().await;

@@ -433,3 +433,15 @@ fn an_api_without_a_key_is_named() {
     let warnings = report(|config| config.http_api.disabled = true).warnings;
     assert_eq!(warnings, []);
 }
+
+#[test]
+fn who_wants_http3_learns_what_it_is_for() {
+    let warnings = report(|config| {
+        config.http_api.disabled = true;
+        config.http_server.http3.enabled = true;
+        config.http_server.tls_autocert.enabled = true;
+        config.http_server.tls_autocert.host_whitelist = vec!["a.example".to_owned()];
+    })
+    .warnings;
+    assert_eq!(warnings, [Warning::Http3]);
+}

@@ -1,5 +1,6 @@
 use crate::Config;
 use crate::load::Report;
+use crate::problem::Warning;
 use crate::tls::Tls;
 
 /// A listener that speaks TLS has something to show, and what shares an address speaks alike.
@@ -35,6 +36,9 @@ fn http3(config: &Config, report: &mut Report) {
             "false without TLS",
             &["http_server.tls.enabled"],
         );
+    }
+    if is_on {
+        report.warnings.push(Warning::Http3);
     }
     if config.webtransport.enabled && !is_on {
         report.conflict(

@@ -23,9 +23,10 @@ options! {
 }
 
 options! {
-    /// Traces over OTLP. Where they go is said by the standard variables `OTEL_…` of the environment.
+    /// Traces over OTLP.
     pub struct OpenTelemetry {
-        /// Sends traces.
+        /// Sends traces. Where to is said by the standard variables `OTEL_…` of the environment, and how by
+        /// `OTEL_EXPORTER_OTLP_PROTOCOL`: `http/protobuf`, which is the default, or `grpc`.
         enabled: bool;
         /// Traces calls of the server API.
         api: bool;

@@ -8,7 +8,8 @@ options! {
     pub struct Node {
         /// Name that people see. Should be unique. Empty: made of host name and port.
         name: String;
-        /// How often the node reports aggregated metrics to `info`. Unit: duration.
+        /// What `info` gives as the interval of its metrics, which are of the moment it is asked. Unit:
+        /// duration.
         info_metrics_aggregate_interval: Millis = Millis::from_secs(60);
     }
 }
@@ -37,7 +38,7 @@ options! {
     /// Reports about use to the makers. There are none; the section is known so that
     /// configurations that switch them off load without a warning.
     pub struct UsageStats {
-        /// Nothing is ever sent, whatever stands here.
+        /// Nothing is ever sent, whatever stands here: known for compatibility.
         disabled: bool;
     }
 }

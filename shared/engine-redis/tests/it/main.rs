@@ -15,6 +15,7 @@ mod conformance;
 mod costs;
 mod faults;
 mod leases;
+mod options;
 mod refusals;
 mod schedules;
 mod sentinels;

@@ -17,8 +17,21 @@ use tokio::time::{Instant, sleep, timeout};
 /// Longest wait for anything that a server has to do. A failover on a busy machine takes seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// Where servers listen that need no address of their own.
+const LOOPBACK: &str = "127.0.0.1";
+
+/// Names a server to test with instead of the one that is installed.
+const PROGRAM: &str = "GYRE_REDIS_SERVER";
+
+#[expect(clippy::disallowed_methods, reason = "a switch of the tests")]
+fn program() -> String {
+    std::env::var(PROGRAM).unwrap_or_else(|_| "redis-server".to_owned())
+}
+
 /// One server.
 pub(crate) struct Server {
+    /// Address that it listens on and connects from.
+    pub(crate) host: String,
     pub(crate) port: u16,
     tls_port: u16,
     directory: PathBuf,
@@ -45,11 +58,11 @@ impl Server {
     /// Starts a server with these arguments besides the usual, and waits until it answers.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
         let [port] = free_ports();
-        Self::start_at(port, arguments).await
+        Self::start_at(LOOPBACK, port, arguments).await
     }
 
-    pub(crate) async fn start_at(port: u16, arguments: &[&str]) -> Self {
-        let mut server = Self::prepared(port, arguments);
+    pub(crate) async fn start_at(host: &str, port: u16, arguments: &[&str]) -> Self {
+        let mut server = Self::prepared(host, port, arguments);
         server.start_again().await;
         server
     }
@@ -60,7 +73,8 @@ impl Server {
         let tls = tls_port.to_string();
         let arguments = ["--tls-port", &tls, "--tls-auth-clients", "no"];
         let files = ["--tls-cert-file", certificate, "--tls-key-file", key];
-        let mut server = Self::prepared(port, &[&arguments[..], &files].concat());
+        let arguments = [&arguments[..], &files].concat();
+        let mut server = Self::prepared(LOOPBACK, port, &arguments);
         server.tls_port = tls_port;
         server.start_again().await;
         server
@@ -70,13 +84,14 @@ impl Server {
         self.tls_port
     }
 
-    fn prepared(port: u16, arguments: &[&str]) -> Self {
+    fn prepared(host: &str, port: u16, arguments: &[&str]) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("gyre-redis-{}-{number}", std::process::id());
         let directory = std::env::temp_dir().join(name);
         fs::create_dir_all(&directory).unwrap();
         Self {
+            host: host.to_owned(),
             port,
             tls_port: 0,
             directory,
@@ -87,8 +102,9 @@ impl Server {
 
     fn spawn(&mut self) {
         let log = fs::File::create(self.directory.join("log")).unwrap();
-        let child = Command::new("redis-server")
-            .args(["--port", &self.port.to_string(), "--bind", "127.0.0.1"])
+        let child = Command::new(program())
+            .args(["--port", &self.port.to_string(), "--bind", &self.host])
+            .args(["--bind-source-addr", &self.host, "--protected-mode", "no"])
             .args(["--save", "", "--repl-diskless-sync-delay", "0"])
             .args(["--dir", self.directory.to_str().unwrap()])
             .args(&self.arguments)
@@ -142,13 +158,13 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> String {
-        format!("127.0.0.1:{}", self.port)
+        format!("{}:{}", self.host, self.port)
     }
 
     /// Runs a command on a connection of its own.
     pub(crate) async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
         let asking = async {
-            let stream = TcpStream::connect(("127.0.0.1", self.port)).await?;
+            let stream = TcpStream::connect(self.address()).await?;
             let introduction = RedisConnectionInfo::default().set_protocol(ProtocolVersion::RESP3);
             let (mut connection, driver) =
                 redis::aio::MultiplexedConnection::new(&introduction, stream).await?;
@@ -203,8 +219,13 @@ impl Cluster {
     }
 
     pub(crate) async fn start_with(arguments: &[&str]) -> Self {
+        Self::start_at(|_| LOOPBACK.to_owned(), arguments).await
+    }
+
+    /// Starts it with these addresses.
+    pub(crate) async fn start_at(host: fn(usize) -> String, arguments: &[&str]) -> Self {
         let ports = free_ports::<{ PRIMARIES * 4 }>();
-        let starting = ports.chunks(2).map(|pair| async move {
+        let starting = ports.chunks(2).enumerate().map(|(index, pair)| async move {
             let bus = pair[1].to_string();
             let own = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000"];
             let more = [
@@ -216,7 +237,7 @@ impl Cluster {
             // Otherwise all nodes stop as soon as one is missing.
             let coverage = ["--cluster-require-full-coverage", "no"];
             let all = [&own[..], &more, &coverage, arguments].concat();
-            (Server::start_at(pair[0], &all).await, pair[1])
+            (Server::start_at(&host(index), pair[0], &all).await, pair[1])
         });
         let (servers, buses): (Vec<_>, Vec<_>) = join_all(starting).await.into_iter().unzip();
         let cluster = Self { servers };
@@ -242,7 +263,7 @@ impl Cluster {
             let (port, bus) = (server.port.to_string(), bus.to_string());
             let first = &self.servers[0];
             first
-                .run::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus])
+                .run::<()>(&["CLUSTER", "MEET", &server.host, &port, &bus])
                 .await;
         }
         let count = self.servers.len().to_string();
@@ -329,14 +350,14 @@ impl Sentinels {
 
 impl Server {
     async fn start_sentinel(port: u16, primary_port: &str) -> Self {
-        let mut server = Self::prepared(port, &[]);
+        let mut server = Self::prepared(LOOPBACK, port, &[]);
         let file = server.directory.join("sentinel.conf");
         let text = format!(
             "port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {primary_port} 2\n\
              sentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n"
         );
         fs::write(&file, text).unwrap();
-        let child = Command::new("redis-server")
+        let child = Command::new(program())
             .arg(&file)
             .arg("--sentinel")
             .stdin(Stdio::null())
@@ -408,7 +429,7 @@ impl Cluster {
             if keys.is_empty() {
                 break;
             }
-            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+            let mut migrate = vec!["MIGRATE", &target.host, &port, "", "0", "5000", "KEYS"];
             migrate.extend(keys.iter().map(String::as_str));
             source.run::<()>(&migrate).await;
         }

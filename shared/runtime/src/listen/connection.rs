@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use super::site::{Server, Taken};
 use super::stream::{Rewound, Stream};
 use super::{http1, http2};
 use crate::Drain;
+use crate::tls::Tls;
 
 /// Longest wait for a TLS handshake. Ten seconds, as for the head that follows.
 const HANDSHAKE_WAIT: Duration = Duration::from_secs(10);
@@ -56,29 +57,56 @@ enum Refusal {
     Gone,
 }
 
-/// Speaks TLS first where the site does, then reads the first head.
+/// A connection that hyper serves, to its end.
+type Serving = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Serves a connection, or hands it to whom it concerns.
 pub(super) async fn open(server: Arc<Server>, stream: TcpStream, peer: SocketAddr) {
-    let Some(tls) = server.tls() else {
-        return serve(server, Stream::Plain(stream), peer).await;
-    };
-    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
-    // In a box: plain connections must not have room for it.
-    let secured = Box::pin(timeout(HANDSHAKE_WAIT, handshake)).await;
-    match secured {
-        Ok(Ok(stream)) => serve(server, Stream::Tls(Box::new(stream)), peer).await,
-        Ok(Err(error)) => {
-            server.metrics.refused.tls.inc();
-            tracing::debug!(%peer, %error, "TLS handshake failed");
-        }
-        Err(_elapsed) => server.metrics.refused.tls.inc(),
+    // In a box that is given back: a connection may live for ever, and its beginning takes much room.
+    let serving = Box::pin(begin(server, stream, peer)).await;
+    if let Some(serving) = serving {
+        serving.await;
     }
 }
 
-/// Reads the first head, and hands the connection to whom it concerns.
-async fn serve(server: Arc<Server>, mut stream: Stream, peer: SocketAddr) {
+/// Speaks TLS first where the site does, then reads the first head.
+async fn begin(server: Arc<Server>, stream: TcpStream, peer: SocketAddr) -> Option<Serving> {
+    let stream = match server.tls() {
+        None => Stream::Plain(stream),
+        Some(tls) => secured(&server, tls, stream, peer).await?,
+    };
+    first_request(server, stream, peer).await
+}
+
+/// The stream once TLS is spoken; `None`: it will not be.
+async fn secured(
+    server: &Server,
+    tls: &Tls,
+    stream: TcpStream,
+    peer: SocketAddr,
+) -> Option<Stream> {
+    let handshake = TlsAcceptor::from(tls.current()).accept(stream);
+    match timeout(HANDSHAKE_WAIT, handshake).await {
+        Ok(Ok(stream)) => return Some(Stream::Tls(Box::new(stream))),
+        Ok(Err(error)) => tracing::debug!(%peer, %error, "TLS handshake failed"),
+        Err(_elapsed) => {}
+    }
+    server.metrics.refused.tls.inc();
+    None
+}
+
+/// Reads the first head, and hands the connection to whom it concerns; `None`: that is not hyper.
+async fn first_request(
+    server: Arc<Server>,
+    mut stream: Stream,
+    peer: SocketAddr,
+) -> Option<Serving> {
     let first = match first(&mut stream, server.tasks.drain()).await {
         Ok(first) => first,
-        Err(refusal) => return refuse(&server, stream, peer, refusal).await,
+        Err(refusal) => {
+            refuse(&server, stream, peer, refusal).await;
+            return None;
+        }
     };
     match first {
         First::Http1 {
@@ -95,13 +123,11 @@ async fn serve(server: Arc<Server>, mut stream: Stream, peer: SocketAddr) {
                     rest,
                     peer,
                 });
+                None
             }
-            // Boxed, so that connections that are taken never had room for hyper's.
-            None => Box::pin(http1::serve(server, rewound(read, stream), peer)).await,
+            None => Some(Box::pin(http1::serve(server, rewound(read, stream), peer))),
         },
-        First::Http2 { read } => {
-            Box::pin(http2::serve(server, rewound(read, stream), peer)).await;
-        }
+        First::Http2 { read } => Some(Box::pin(http2::serve(server, rewound(read, stream), peer))),
     }
 }
 

@@ -1,9 +1,10 @@
 mod exchange;
+mod heard;
 mod tunnel;
 mod turns;
 
 use std::convert::Infallible;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use hyper::server::conn::http2::Builder;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 use super::answer::{answer, internal};
 use super::head::{self, Head};
@@ -28,11 +30,16 @@ use super::stream::{Rewound, Stream};
 use crate::Tasks;
 
 pub(super) use self::exchange::Written;
+use self::heard::{Ear, Heard};
 use self::tunnel::Tunnel;
 use self::turns::Turns;
 
 /// How often a silent peer is asked whether it lives; it has as long to answer.
 const PING_INTERVAL: Duration = Duration::from_secs(20);
+
+/// How long a peer may say nothing when it is told that the connection ends, which comes with a ping.
+/// Five seconds, as for a close frame.
+const FAREWELL_WAIT: Duration = Duration::from_secs(5);
 
 /// Requests under way on one connection. 1000: a backend publishes over one connection, and 200,
 /// hyper's default, would be its limit.
@@ -55,6 +62,8 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
         // In a box: a stream's task keeps room for it as long as the response's body lasts.
         Box::pin(async move { Ok::<_, Infallible>(respond(&server, request, peer).await) })
     });
+    let ear = Arc::<Ear>::default();
+    let io = Heard::new(io, Arc::clone(&ear));
     let mut builder = Builder::new(Streams(tasks.clone()));
     if tunnels {
         builder.enable_connect_protocol();
@@ -74,12 +83,25 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
         ended = poll_fn(|cx| turns.poll(cx, connection.as_mut())) => ended,
         () = tasks.drain().draining() => {
             connection.as_mut().graceful_shutdown();
-            connection.await
+            ear.forget();
+            tokio::select! {
+                ended = connection.as_mut() => ended,
+                () = silence(&ear) => Ok(()),
+            }
         }
     };
     if let Err(error) = ended {
         let error = &error as &dyn std::error::Error;
         tracing::debug!(%peer, error, "HTTP/2 connection ended");
+    }
+}
+
+/// Waits until it is known that the peer does not answer. One that does is waited for as long as its
+/// requests take.
+async fn silence(ear: &Ear) {
+    sleep(FAREWELL_WAIT).await;
+    if ear.has_heard() {
+        pending::<()>().await;
     }
 }
 

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use axum::body::Body;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRANSFER_ENCODING};
 use http::{HeaderMap, Response, StatusCode, Version};
@@ -19,7 +21,7 @@ enum Kind {
         answer: oneshot::Sender<Response<Body>>,
         /// `None`: the response opens a tunnel, which is no body.
         body: Option<Written>,
-        trailers: Option<HeaderMap>,
+        trailers: Option<Arc<HeaderMap>>,
     },
 }
 
@@ -50,8 +52,14 @@ impl Responder {
         }
     }
 
-    /// Sends these behind the body. Only over HTTP/2.
-    pub fn trailers(&mut self, sent: HeaderMap) {
+    /// Whether what is written leaves in frames, which some readers count (HTTP/2).
+    #[must_use]
+    pub const fn has_frames(&self) -> bool {
+        matches!(self.0, Kind::Http2 { .. })
+    }
+
+    /// Sends these behind the body, which many responses may share. Only over HTTP/2.
+    pub fn trailers(&mut self, sent: Arc<HeaderMap>) {
         match &mut self.0 {
             Kind::Http1 { .. } => {}
             Kind::Http2 { trailers, .. } => *trailers = Some(sent),

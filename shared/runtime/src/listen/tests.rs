@@ -357,6 +357,24 @@ async fn a_drain_finishes_http2_requests() -> Outcome {
 }
 
 #[tokio::test]
+async fn a_drain_does_not_wait_for_an_http2_peer_that_is_silent() -> Outcome {
+    let bench = Bench::start()?;
+    let mut client = bench.connect().await?;
+    let no_settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+    client
+        .write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+        .await?;
+    client.write_all(&no_settings).await?;
+    let mut head = [0; 9];
+    client.read_exact(&mut head).await?;
+    assert_eq!(head[3], 4, "the server's settings");
+    tokio::time::pause();
+    let stopped = bench.parts.tasks.stop(6 * GRACE).await;
+    assert_eq!(stopped, Stopped::Clean);
+    Ok(())
+}
+
+#[tokio::test]
 async fn a_panic_is_an_answer_and_the_connection_goes_on() -> Outcome {
     let bench = Bench::start()?;
     let mut client = bench.connect().await?;

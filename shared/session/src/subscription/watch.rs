@@ -1,5 +1,6 @@
 //! The tick that looks after subscriptions which expire or have a position.
 
+use std::num::NonZeroU64;
 use std::time::Duration;
 
 use gyre_protocol::codes::{Disconnect, Unsubscribe};
@@ -92,8 +93,8 @@ impl Session {
         }
         // Ahead of us: on its way to us, or lost. What is on its way is here by the next tick.
         match subscription.suspected {
-            Some(suspected) if known.offset < suspected => self.insufficient_state(id, now),
-            Some(_) | None => subscription.suspected = Some(top.offset),
+            Some(suspected) if known.offset < suspected.get() => self.insufficient_state(id, now),
+            Some(_) | None => subscription.suspected = NonZeroU64::new(top.offset),
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use crate::error::Error;
 use crate::exclusion::{Change, Exclusion, Kind};
 use crate::repository::Exclusions;
-use crate::sql::{REMOVED_SECS, SqlError};
+use crate::sql::{DatabaseError, REMOVED_SECS};
 use crate::view::View;
 
 /// Changes that wait at most; callers beyond wait for room. 1024: a second's worth on a slow disk.
@@ -125,7 +125,7 @@ impl Keeper {
     }
 
     /// Reads what other processes have changed.
-    async fn look(&mut self) -> Result<(), SqlError> {
+    async fn look(&mut self) -> Result<(), DatabaseError> {
         let (Some(repository), Some(followed)) = (&self.repository, &mut self.followed) else {
             return Ok(());
         };
@@ -204,7 +204,7 @@ async fn read_anew(
     repository: &dyn Exclusions,
     kinds: &[Kind],
     now: UnixSeconds,
-) -> Result<(), SqlError> {
+) -> Result<(), DatabaseError> {
     for kind in kinds {
         let mut all = Vec::new();
         loop {

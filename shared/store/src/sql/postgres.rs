@@ -7,7 +7,7 @@ use sqlx::postgres::{PgConnectOptions, PgPool};
 
 use super::outbox::channel_outbox;
 use super::statements::exclusions;
-use super::{SqlError, migrations};
+use super::{DatabaseError, migrations};
 
 /// Connections at most. 4: one writes, one sweeps, and one more of each may be waiting for its end.
 const CONNECTIONS_MAX: u32 = 4;
@@ -29,12 +29,12 @@ impl Postgres {
     ///
     /// # Errors
     ///
-    /// [`SqlError`].
+    /// [`DatabaseError`].
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: a step of the migration is made whole or not at all.
-    pub async fn open(dsn: &str) -> Result<Self, SqlError> {
+    pub async fn open(dsn: &str) -> Result<Self, DatabaseError> {
         let options = PgConnectOptions::from_str(dsn)?.application_name("gyre");
         let pool = |options| {
             let pool = PoolOptions::new().max_connections(CONNECTIONS_MAX);

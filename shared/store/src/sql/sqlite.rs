@@ -8,7 +8,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqliteSy
 
 use super::outbox::channel_outbox;
 use super::statements::exclusions;
-use super::{SqlError, migrations};
+use super::{DatabaseError, migrations};
 
 /// Longest wait for a tool that holds the file. 5 s: a copy of a small database takes less.
 const BUSY_WAIT_MAX: Duration = Duration::from_secs(5);
@@ -29,12 +29,12 @@ impl Sqlite {
     ///
     /// # Errors
     ///
-    /// [`SqlError`].
+    /// [`DatabaseError`].
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: a step of the migration is made whole or not at all.
-    pub async fn open(path: &Path) -> Result<Self, SqlError> {
+    pub async fn open(path: &Path) -> Result<Self, DatabaseError> {
         let lock = lock(path)?;
         let options = SqliteConnectOptions::new()
             .filename(path)
@@ -55,7 +55,7 @@ impl Sqlite {
 }
 
 /// Takes the file for this process.
-fn lock(path: &Path) -> Result<File, SqlError> {
+fn lock(path: &Path) -> Result<File, DatabaseError> {
     let mut beside = path.as_os_str().to_owned();
     beside.push(".lock");
     let beside = PathBuf::from(beside);
@@ -64,14 +64,14 @@ fn lock(path: &Path) -> Result<File, SqlError> {
         .truncate(false)
         .write(true)
         .open(&beside);
-    let failed = |source| SqlError::File {
+    let failed = |source| DatabaseError::File {
         path: beside.clone(),
         source,
     };
     let file = opened.map_err(failed)?;
     match file.try_lock() {
         Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(SqlError::InUse {
+        Err(TryLockError::WouldBlock) => Err(DatabaseError::InUse {
             path: path.to_owned(),
         }),
         Err(TryLockError::Error(source)) => Err(failed(source)),

@@ -75,7 +75,7 @@ macro_rules! exclusions {
                 &'a self,
                 changes: &'a [$crate::exclusion::Change],
                 now: gyre_types::UnixSeconds,
-            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::SqlError>> {
+            ) -> $crate::BoxFuture<'a, Result<(), $crate::sql::DatabaseError>> {
                 use $crate::exclusion::Change;
                 use $crate::sql::statements::{NEXT, REMOVED_SECS, WRITE};
                 Box::pin(async move {
@@ -111,7 +111,7 @@ macro_rules! exclusions {
                 })
             }
 
-            fn version(&self) -> $crate::BoxFuture<'_, Result<i64, $crate::sql::SqlError>> {
+            fn version(&self) -> $crate::BoxFuture<'_, Result<i64, $crate::sql::DatabaseError>> {
                 Box::pin(async move {
                     let version = sqlx::query_scalar(super::statements::VERSION);
                     Ok(version.fetch_one(&self.pool).await?)
@@ -124,7 +124,7 @@ macro_rules! exclusions {
                 limit: u32,
             ) -> $crate::BoxFuture<
                 '_,
-                Result<Vec<(i64, $crate::exclusion::Change)>, $crate::sql::SqlError>,
+                Result<Vec<(i64, $crate::exclusion::Change)>, $crate::sql::DatabaseError>,
             > {
                 use $crate::sql::statements::{ChangeRow, SINCE, read_change};
                 Box::pin(async move {
@@ -145,7 +145,7 @@ macro_rules! exclusions {
                 limit: u32,
             ) -> $crate::BoxFuture<
                 'a,
-                Result<Vec<$crate::exclusion::Exclusion>, $crate::sql::SqlError>,
+                Result<Vec<$crate::exclusion::Exclusion>, $crate::sql::DatabaseError>,
             > {
                 Box::pin(async move {
                     let rows: Vec<super::statements::Row> = sqlx::query_as(super::statements::PAGE)
@@ -165,7 +165,7 @@ macro_rules! exclusions {
                 &self,
                 now: gyre_types::UnixSeconds,
                 limit: u32,
-            ) -> $crate::BoxFuture<'_, Result<u64, $crate::sql::SqlError>> {
+            ) -> $crate::BoxFuture<'_, Result<u64, $crate::sql::DatabaseError>> {
                 Box::pin(async move {
                     let done = sqlx::query(super::statements::PURGE)
                         .bind(now.0)

@@ -1,4 +1,4 @@
-use gyre_store::{Exclusions as _, Kind, SqlError, Sqlite};
+use gyre_store::{DatabaseError, Exclusions as _, Kind, Sqlite};
 
 use crate::suite::{self, all};
 use crate::{NOW, block, file};
@@ -25,7 +25,7 @@ async fn a_file_is_one_process_s() {
     let path = file("two");
     let first = Sqlite::open(&path).await.unwrap();
     let second = Sqlite::open(&path).await.unwrap_err();
-    assert!(matches!(second, SqlError::InUse { .. }), "{second:?}");
+    assert!(matches!(second, DatabaseError::InUse { .. }), "{second:?}");
     drop(first);
     Sqlite::open(&path).await.unwrap();
 }

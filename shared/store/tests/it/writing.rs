@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use futures_util::FutureExt as _;
 use gyre_runtime::Clock;
-use gyre_store::{Access, BoxFuture, Change, Error, Exclusion, Exclusions, Key, Kind, SqlError};
+use gyre_store::{
+    Access, BoxFuture, Change, DatabaseError, Error, Exclusion, Exclusions, Key, Kind,
+};
 use gyre_types::{UnixMillis, UnixSeconds};
 
 use crate::{NOW, block, key};
@@ -21,17 +23,21 @@ impl Exclusions for Fragile {
         false
     }
 
-    fn version(&self) -> BoxFuture<'_, Result<i64, SqlError>> {
+    fn version(&self) -> BoxFuture<'_, Result<i64, DatabaseError>> {
         Box::pin(std::future::ready(Ok(0)))
     }
 
-    fn since(&self, _: i64, _: u32) -> BoxFuture<'_, Result<Vec<(i64, Change)>, SqlError>> {
+    fn since(&self, _: i64, _: u32) -> BoxFuture<'_, Result<Vec<(i64, Change)>, DatabaseError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn apply<'a>(&'a self, _: &'a [Change], _: UnixSeconds) -> BoxFuture<'a, Result<(), SqlError>> {
+    fn apply<'a>(
+        &'a self,
+        _: &'a [Change],
+        _: UnixSeconds,
+    ) -> BoxFuture<'a, Result<(), DatabaseError>> {
         let outcome = match self.is_down.load(Ordering::Relaxed) {
-            true => Err(SqlError::Query(sqlx::Error::PoolTimedOut)),
+            true => Err(DatabaseError::Query(sqlx::Error::PoolTimedOut)),
             false => Ok(()),
         };
         Box::pin(std::future::ready(outcome))
@@ -43,12 +49,12 @@ impl Exclusions for Fragile {
         _: Option<&'a Key>,
         _: UnixSeconds,
         _: u32,
-    ) -> BoxFuture<'a, Result<Vec<Exclusion>, SqlError>> {
+    ) -> BoxFuture<'a, Result<Vec<Exclusion>, DatabaseError>> {
         Box::pin(std::future::ready(Ok(Vec::new())))
     }
 
-    fn purge(&self, _: UnixSeconds, _: u32) -> BoxFuture<'_, Result<u64, SqlError>> {
-        Box::pin(std::future::ready(Err(SqlError::Query(
+    fn purge(&self, _: UnixSeconds, _: u32) -> BoxFuture<'_, Result<u64, DatabaseError>> {
+        Box::pin(std::future::ready(Err(DatabaseError::Query(
             sqlx::Error::PoolTimedOut,
         ))))
     }

@@ -11,8 +11,19 @@ OPTIONS = {
     "http_stream": {"http_stream": {"enabled": True}},
     "sse": {"sse": {"enabled": True}},
     "grpc": {"client_grpc": {**LOCAL, "port": "{grpc_port}"}},
+    "ws-h2": {"http_server": {"external_http2_extended_connect": True}},
+    "webtransport": {
+        "http_server": {
+            "tls": {"enabled": True, "cert_pem": "{certificate}", "key_pem": "{key}"},
+            "http3": {"enabled": True},
+        },
+        "webtransport": {"enabled": True},
+    },
 }
-FORMATS = {"http_stream": ["json", "protobuf"], "sse": ["json"], "grpc": ["protobuf"]}
+FORMATS = {"sse": ["json"], "grpc": ["protobuf"]}
+
+# WebSocket, whatever carries it.
+WEBSOCKETS = ("websocket", "ws-h2")
 
 # Words of a step that speak of WebSocket, or of a certain transport.
 OF_A_TRANSPORT = {"transport", "path", "query", "headers", "subprotocols", "deflate", "refused", "reading", "max_queue",
@@ -43,6 +54,15 @@ UNTOLD = {
         "protobuf/binary-publication": "needs a client that speaks JSON",
         "protobuf/other-json-subscribers-live": "the same",
     },
+    "ws-h2": {
+        "websocket/*": "named after its handshake over HTTP/1.1",
+    },
+    "webtransport": {
+        "framing/protobuf-huge-length": "what cannot be read closes a stream without a code",
+        "framing/protobuf-empty-frame": "nothing in a stream is nothing",
+        "join-leave/drop": "over UDP, who goes without a word is missed only after a while",
+        "ping/first-not-early": "measures the client, whose QUIC is written in Python",
+    },
 }
 
 
@@ -50,4 +70,5 @@ def applies(case, transport):
     words = {word for step in case["steps"] for word in step}
     if words & OF_A_TRANSPORT or (transport == "grpc" and words & OF_FRAMES):
         return False
-    return not any(fnmatch(case["id"], pattern) for pattern in (*OF_WEBSOCKET, *UNTOLD.get(transport, ())))
+    patterns = [*UNTOLD[transport], *(() if transport in WEBSOCKETS else OF_WEBSOCKET)]
+    return not any(fnmatch(case["id"], pattern) for pattern in patterns)

@@ -15,18 +15,29 @@ const ANSWER_MAX: Duration = Duration::from_secs(10);
 
 /// Calls a method on a connection of its own.
 pub(crate) async fn call(port: u16, method: &str, body: &Value) -> io::Result<Value> {
-    let asked = timeout(ANSWER_MAX, exchange(port, method, &body.to_string())).await;
-    let answer = asked.unwrap_or_else(|_elapsed| Err(ErrorKind::TimedOut.into()))?;
-    let (_, body) = answer
-        .split_once("\r\n\r\n")
-        .ok_or(ErrorKind::InvalidData)?;
-    serde_json::from_str(body).map_err(io::Error::other)
+    let (_, answer) = ask(port, &format!("POST /api/{method}"), &body.to_string()).await?;
+    serde_json::from_str(&answer).map_err(io::Error::other)
 }
 
-async fn exchange(port: u16, method: &str, body: &str) -> io::Result<String> {
+/// Reads a page: status and body.
+pub(crate) async fn get(port: u16, path: &str) -> io::Result<(u16, String)> {
+    ask(port, &format!("GET {path}"), "").await
+}
+
+async fn ask(port: u16, what: &str, body: &str) -> io::Result<(u16, String)> {
+    let asked = timeout(ANSWER_MAX, exchange(port, what, body)).await;
+    let answer = asked.unwrap_or_else(|_elapsed| Err(ErrorKind::TimedOut.into()))?;
+    let (head, body) = answer
+        .split_once("\r\n\r\n")
+        .ok_or(ErrorKind::InvalidData)?;
+    let status = head.split(' ').nth(1).and_then(|code| code.parse().ok());
+    Ok((status.ok_or(ErrorKind::InvalidData)?, body.to_owned()))
+}
+
+async fn exchange(port: u16, what: &str, body: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await?;
     let request = format!(
-        "POST /api/{method} HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nConnection: close\r\n\
+        "{what} HTTP/1.1\r\nHost: x\r\nX-API-Key: {KEY}\r\nConnection: close\r\n\
          Content-Length: {}\r\n\r\n{body}",
         body.len()
     );

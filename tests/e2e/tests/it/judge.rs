@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -27,6 +28,9 @@ struct Subscriber {
     seen: Vec<String>,
     /// How often it was told that it could not be caught up.
     told: usize,
+    /// When something arrived last, and the longest time between two arrivals.
+    last: Option<Instant>,
+    silence: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -88,6 +92,8 @@ impl Judge {
         };
         stretch.to = offset;
         one.seen.push(message.to_owned());
+        one.silence = one.silence_until(Instant::now());
+        one.last = Some(Instant::now());
         if offset != expected {
             state.surprise(format!(
                 "{subscriber} in {channel}: {offset} after {}",
@@ -131,6 +137,25 @@ impl Judge {
             .collect()
     }
 
+    /// Measures silences from now on.
+    pub(crate) fn listen(&self) {
+        for one in &mut self.state.lock().subscribers {
+            one.last = Some(Instant::now());
+            one.silence = Duration::ZERO;
+        }
+    }
+
+    /// Longest silence of any subscriber, by channel.
+    pub(crate) fn silences(&self) -> BTreeMap<String, Duration> {
+        let now = Instant::now();
+        let mut silences = BTreeMap::new();
+        for one in &self.state.lock().subscribers {
+            let longest: &mut Duration = silences.entry(one.channel.clone()).or_default();
+            *longest = one.silence_until(now).max(*longest);
+        }
+        silences
+    }
+
     /// What was promised and not kept; and a line about how it went.
     pub(crate) fn verdict(&self) -> (Vec<String>, String) {
         let state = self.state.lock();
@@ -167,6 +192,11 @@ impl Judge {
 }
 
 impl Subscriber {
+    fn silence_until(&self, now: Instant) -> Duration {
+        let current = self.last.map(|last| now.duration_since(last));
+        self.silence.max(current.unwrap_or_default())
+    }
+
     /// Whether it had to receive what lies at a place: it lies in a stretch, or after the last.
     fn owes(&self, at: &At) -> bool {
         let inside = |stretch: &Stretch| {

@@ -14,16 +14,22 @@
     reason = "a test stops at the first surprise, and says what it does"
 )]
 
+mod balancer;
 mod client;
 mod drain;
 mod faults;
 mod http;
 mod judge;
+mod network;
+mod outage;
+mod partitions;
 mod presence;
 mod processes;
 mod publisher;
 mod random;
+mod refusals;
 mod schedules;
+mod sdks;
 #[expect(dead_code, reason = "the tests of the engine use more of it")]
 #[path = "../../../../shared/engine-redis/tests/it/servers.rs"]
 mod servers;

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use crate::client::Clients;
 use crate::http::{self, KEY};
 use crate::judge::{At, Judge};
+use crate::outage::Outage;
 use crate::processes::Process;
 use crate::publisher::Publisher;
 use crate::servers::{Cluster, Server};
@@ -39,7 +40,14 @@ impl Redis {
         }
     }
 
-    pub(crate) fn servers(&mut self) -> &mut [Server] {
+    pub(crate) fn servers(&self) -> &[Server] {
+        match self {
+            Self::One(server) => std::slice::from_ref(server),
+            Self::Cluster(cluster) => &cluster.servers,
+        }
+    }
+
+    pub(crate) fn servers_mut(&mut self) -> &mut [Server] {
         match self {
             Self::One(server) => std::slice::from_mut(server),
             Self::Cluster(cluster) => &mut cluster.servers,
@@ -60,9 +68,11 @@ pub(crate) struct World {
     pub(crate) gateways: Vec<Process>,
     pub(crate) apis: Vec<Process>,
     pub(crate) clients: Clients,
+    pub(crate) judge: Judge,
+    /// The last fault that was measured.
+    pub(crate) outage: Option<Outage>,
     publishing: Arc<AtomicBool>,
-    judge: Judge,
-    tasks: JoinSet<()>,
+    pub(crate) tasks: JoinSet<()>,
     publishers: JoinSet<()>,
     directory: PathBuf,
 }
@@ -72,7 +82,9 @@ pub(crate) fn config(redis: &Redis) -> Value {
     json!({
         "engine": {"type": "redis", "redis": redis.section()},
         "links": {"key": "shared"},
+        "health": {"enabled": true},
         "http_api": {"key": KEY},
+        "drain": {"rate": 20, "timeout": "60s"},
         "client": {"insecure": true, "ping_interval": "5s", "pong_timeout": "3s"},
         "channel": {"without_namespace": {
             "history_size": 5000, "history_ttl": "10m", "allow_recovery": true,
@@ -109,6 +121,7 @@ impl World {
             gateways,
             apis,
             judge,
+            outage: None,
             directory,
         };
         world.subscribe().await;
@@ -200,6 +213,7 @@ impl World {
     }
 }
 
-fn channels() -> impl Iterator<Item = String> {
+/// The channels of a test.
+pub(crate) fn channels() -> impl Iterator<Item = String> {
     (0..CHANNELS).map(|number| format!("channel{number}"))
 }

@@ -16,9 +16,11 @@ options! {
         compression_min_size: ByteSize;
         /// Effort of compression. Range: 1 (fastest) to 9 (smallest).
         compression_level: u32 = 1, 1 to 9;
-        /// Size of the read buffer per connection. Unit: bytes. 0: chosen by the server.
+        /// Size of the read buffer per connection. Unit: bytes. A connection has none between messages;
+        /// known for compatibility.
         read_buffer_size: ByteSize;
-        /// Size of the write buffer per connection. Unit: bytes. 0: chosen by the server.
+        /// Size of the write buffer per connection. Unit: bytes. A connection has none between messages;
+        /// known for compatibility.
         write_buffer_size: ByteSize;
         /// Shares write buffers between connections. Always so here; known for compatibility.
         use_write_buffer_pool: bool;

@@ -44,7 +44,7 @@ struct Shared {
     /// The peer takes no more.
     is_gone: bool,
     /// Sent behind the body.
-    trailers: Option<HeaderMap>,
+    trailers: Option<Arc<HeaderMap>>,
     /// Who writes; waits for room, or for the peer to go.
     writer: Option<Waker>,
     /// hyper; waits for something to send.
@@ -67,7 +67,7 @@ pub(super) fn exchange(request: Body) -> (Exchange, Written) {
 
 impl Written {
     /// The same, with trailers at its end.
-    pub(in crate::listen) fn with_trailers(self, trailers: Option<HeaderMap>) -> Self {
+    pub(in crate::listen) fn with_trailers(self, trailers: Option<Arc<HeaderMap>>) -> Self {
         self.shared.lock().trailers = trailers;
         self
     }
@@ -95,6 +95,10 @@ impl AsyncRead for Exchange {
                 Some(Ok(frame)) => self.unread = frame.into_data().unwrap_or_default(),
                 Some(Err(error)) => return Poll::Ready(Err(io::Error::other(error))),
                 None => return Poll::Ready(Ok(())),
+            }
+            if self.request.is_end_stream() {
+                // Nothing more comes of it, and the response may last.
+                self.request = Body::empty();
             }
         }
         let len = self.unread.len().min(buffer.remaining());
@@ -174,8 +178,8 @@ impl http_body::Body for Written {
             return Poll::Ready(Some(Ok(Frame::data(bytes.into()))));
         }
         if shared.is_ended {
-            let trailers = shared.trailers.take().map(Frame::trailers);
-            return Poll::Ready(trailers.map(Ok));
+            let trailers = shared.trailers.take().map(Arc::unwrap_or_clone);
+            return Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))));
         }
         if shared.is_gone {
             return Poll::Ready(Some(Err(io::ErrorKind::BrokenPipe.into())));
@@ -226,7 +230,7 @@ mod tests {
             http::HeaderName::from_static("grpc-status"),
             http::HeaderValue::from_static("0"),
         )]);
-        let mut written = written.with_trailers(Some(trailers.clone()));
+        let mut written = written.with_trailers(Some(Arc::new(trailers.clone())));
         let mut request = String::new();
         exchange.read_to_string(&mut request).await.unwrap();
         assert_eq!(request, "request");

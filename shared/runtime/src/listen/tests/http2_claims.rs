@@ -40,10 +40,10 @@ async fn a_claimed_request_is_answered_by_its_intercept_beside_others() -> Outco
     assert_eq!(sender.send_request(hello).await?.status(), 200);
 
     let status = HeaderValue::from_static("0");
-    taken.responder.trailers(HeaderMap::from_iter([(
+    taken.responder.trailers(Arc::new(HeaderMap::from_iter([(
         http::HeaderName::from_static("grpc-status"),
         status,
-    )]));
+    )])));
     let head = Response::builder().header("x-mine", "yes").body(())?;
     assert!(taken.responder.begin(head).is_empty());
     taken.stream.write_all(b"one").await?;
