@@ -191,7 +191,7 @@ async fn a_thousand_that_come_back_at_once_are_three_reads_and_then_none() {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: python3 tests/env/suite.py redis"]
-async fn a_process_has_two_connections_to_a_primary_and_publishes_with_one_command() {
+async fn a_process_has_two_connections_to_a_primary() {
     let cluster = Cluster::start().await;
     let section = section(|one| {
         one.cluster_address = cluster.addresses();
