@@ -20,11 +20,12 @@ use gyre_proto::gateway as pb;
 use gyre_proto::gateway::gateway_service_server::GatewayService;
 use gyre_protocol::codes::{Disconnect, Error, Unsubscribe};
 use gyre_session::{Control, ControlRefresh, ControlSubscribe};
-use gyre_types::{ChannelName, UnixSeconds};
+use gyre_types::{ChannelName, UnixSeconds, UserId};
 use tokio::sync::oneshot;
 use tonic::{Request, Response, Status};
 
 pub(crate) use self::repeated::Repeated;
+use crate::effects::single;
 use crate::handle::{Controlled, Handle, Item};
 use crate::node::Node;
 
@@ -150,6 +151,18 @@ impl GatewayService for Commands {
             })
             .await?;
         Ok(Response::new(pb::DisconnectResponse { matched }))
+    }
+
+    async fn newest(
+        &self,
+        request: Request<pb::NewestRequest>,
+    ) -> Result<Response<pb::NewestResponse>, Status> {
+        let pb::NewestRequest { user, client } = request.into_inner();
+        if user.is_empty() {
+            return Err(Status::invalid_argument("nobody is meant"));
+        }
+        let closed = single::give_way(&self.node, &UserId::new(&user), &client);
+        Ok(Response::new(pb::NewestResponse { closed }))
     }
 
     async fn refresh(

@@ -7,6 +7,7 @@ mod publish;
 mod read;
 mod refresh;
 mod rpc;
+pub(crate) mod single;
 mod stream;
 mod subscribe;
 mod tokens;
@@ -19,7 +20,7 @@ use std::sync::Arc;
 use gyre_engine::Error;
 use gyre_protocol::codes::Disconnect;
 use gyre_session::{Completion, Effect, Failure, Question, Session};
-use gyre_types::{ChannelName, Fault, Kind, Ticket, UserId};
+use gyre_types::{Fault, Kind, Ticket, UserId};
 
 use self::ask::Asking;
 pub(crate) use self::stream::Streams;
@@ -69,7 +70,7 @@ pub(crate) fn start(
             Started::Told
         }
         Effect::DisconnectOthers { user, channel } => {
-            disconnect_others(node, &context.handle, &user, channel);
+            single::close_others(node, &context.handle, &user, channel);
             Started::Told
         }
         Effect::CloseStream(id) => {
@@ -145,24 +146,18 @@ fn ask(asking: Asking, streams: Option<Arc<Streams>>, ticket: Ticket, question: 
     })
 }
 
-/// Closes the connections that the user has now. Those who come while the engine answers do the same
-/// to this one: each newcomer ends the older ones, and the newest stays.
-fn disconnect_others(node: &Arc<Node>, own: &Arc<Handle>, user: &UserId, channel: ChannelName) {
-    let mut others = node.connections.of(user);
-    others.retain(|other| !Arc::ptr_eq(other, own));
-    if others.is_empty() {
-        return;
-    }
-    let tasks = node.tasks.clone();
-    let node = Arc::clone(node);
-    let name = "single connection";
-    tasks.spawn(name, gyre_runtime::OnExit::Ignore, async move {
-        read::disconnect(&node, &others, &channel).await;
-    });
-}
-
 fn enter(node: &Node, context: &mut Context, user: &UserId) -> Result<(), Disconnect> {
-    let connections_max = node.live.load().options.user_connections_max;
+    let live = node.live.load();
+    if live
+        .settings
+        .policy
+        .single_connection_channel(user.as_str())
+        .is_some()
+    {
+        let now = node.clock.now().uptime;
+        node.singles.come(&context.handle.client, now);
+    }
+    let connections_max = live.options.user_connections_max;
     node.connections
         .enter(&context.handle, user, connections_max)
         .map_err(|_too_many| Disconnect::CONNECTION_LIMIT)?;

@@ -4,12 +4,14 @@ use arc_swap::ArcSwap;
 use gyre_backend::{Backends, ClientContext};
 use gyre_engine::Engine;
 use gyre_hub::Hub;
+use gyre_links::Directory;
 use gyre_runtime::{Clock, Identity, Leaving, Tasks};
 use gyre_session::RefreshBy;
 use gyre_store::Access;
 
 use crate::connections::Connections;
 use crate::drain::Progress;
+use crate::effects::single::Singles;
 use crate::emulation::Sessions;
 use crate::handle::{Handle, Shared};
 use crate::live::Live;
@@ -38,6 +40,10 @@ pub(crate) struct Node {
     /// Who tells when users were there; `None`: nobody wants to know.
     pub(crate) online: Option<Online>,
     pub(crate) connections: Connections,
+    /// Connections that are to be their users' only ones.
+    pub(crate) singles: Singles,
+    /// The other gateways.
+    pub(crate) directory: Directory,
     pub(crate) sessions: Sessions,
     pub(crate) wheel: Arc<Wheel<Handle>>,
     pub(crate) clock: Clock,

@@ -22,6 +22,7 @@ use crate::admission::{Admission, Rates};
 use crate::connections::Connections;
 use crate::control::Commands;
 use crate::drain::{self, Pace, Progress};
+use crate::effects::single::Singles;
 use crate::emulation::Sessions;
 use crate::endpoints::{self, Shared};
 use crate::inlet::Delivery;
@@ -129,6 +130,8 @@ impl Gateway {
             access: deps.access,
             online: deps.statuses.map(Online::new),
             connections: Connections::default(),
+            singles: Singles::default(),
+            directory: deps.directory.clone(),
             sessions: Sessions::default(),
             wheel: Arc::new(Wheel::new(zero(parts))),
             clock: parts.clock.clone(),

@@ -45,8 +45,9 @@ mod tests {
             ChannelsRequest, ChannelsResponse, ConnectionsRequest, ConnectionsResponse,
             DisconnectRequest, DisconnectResponse, DrainRequest, DrainResponse, EmulateRequest,
             EmulateResponse, FollowAccessRequest, FollowAccessResponse, InfoRequest, InfoResponse,
-            RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse, SubscribeRequest,
-            SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
+            NewestRequest, NewestResponse, RefreshRequest, RefreshResponse, RevokeRequest,
+            RevokeResponse, SubscribeRequest, SubscribeResponse, UnsubscribeRequest,
+            UnsubscribeResponse,
         };
         use tonic::{Request, Response, Result, Status};
 
@@ -74,6 +75,13 @@ mod tests {
                 &self,
                 _request: Request<EmulateRequest>,
             ) -> Result<Response<EmulateResponse>> {
+                Err(Status::unimplemented("fake"))
+            }
+
+            async fn newest(
+                &self,
+                _request: Request<NewestRequest>,
+            ) -> Result<Response<NewestResponse>> {
                 Err(Status::unimplemented("fake"))
             }
 

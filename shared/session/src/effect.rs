@@ -70,7 +70,7 @@ pub enum Effect {
     Ask(Question),
     /// A subscription is over that may have a stream. No answer.
     CloseStream(SubscriptionId),
-    /// Close the user's other connections that are in this channel's presence. No answer.
+    /// Close the user's other connections, if this channel's presence shows more than this one. No answer.
     DisconnectOthers {
         /// Whose.
         user: UserId,

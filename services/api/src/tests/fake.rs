@@ -14,8 +14,8 @@ use gyre_proto::gateway::{
     Channel, ChannelsRequest, ChannelsResponse, Connection, ConnectionsRequest,
     ConnectionsResponse, DisconnectRequest, DisconnectResponse, DrainRequest, DrainResponse,
     EmulateRequest, EmulateResponse, FollowAccessRequest, FollowAccessResponse, InfoRequest,
-    InfoResponse, RefreshRequest, RefreshResponse, RevokeRequest, RevokeResponse, SubscribeRequest,
-    SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
+    InfoResponse, NewestRequest, NewestResponse, RefreshRequest, RefreshResponse, RevokeRequest,
+    RevokeResponse, SubscribeRequest, SubscribeResponse, UnsubscribeRequest, UnsubscribeResponse,
 };
 use gyre_protocol::messages::{ClientInfo, Publication};
 use gyre_types::{ChannelName, ClientId, Epoch, Position};
@@ -381,6 +381,13 @@ macro_rules! commands {
                 let matched = self.command(&command.command_id.clone(), command)?;
                 Ok(Response::new($response { matched }))
             })*
+
+            async fn newest(
+                &self,
+                _request: Request<NewestRequest>,
+            ) -> Result<Response<NewestResponse>, Status> {
+                Err(Status::unimplemented("fake"))
+            }
 
             async fn follow_access(
                 &self,

@@ -1,14 +1,11 @@
-use std::sync::Arc;
 use std::time::Duration;
 
 use gyre_engine::{HistoryQuery, Order, Retention};
 use gyre_policy::Rules;
-use gyre_protocol::codes::Disconnect;
-use gyre_session::{Completion, Control, HistoryPart, HistoryRead, Stats};
+use gyre_session::{Completion, HistoryPart, HistoryRead, Stats};
 use gyre_types::ChannelName;
 
 use super::failure;
-use crate::handle::Handle;
 use crate::node::Node;
 
 pub(super) async fn history(node: &Node, effect: HistoryRead) -> Completion {
@@ -68,23 +65,6 @@ pub(super) async fn presence_stats(node: &Node, channel: &ChannelName) -> Comple
             })
             .map_err(|error| failure(&error, "presence stats")),
     )
-}
-
-/// Closes a user's other connections, if the channel's presence shows any.
-pub(super) async fn disconnect(node: &Node, others: &[Arc<Handle>], channel: &ChannelName) {
-    match node.engine.presence.stats(channel).await {
-        Ok(stats) if stats.clients == 0 => return,
-        Ok(_) => {}
-        Err(error) => {
-            failure(&error, "presence stats");
-            return;
-        }
-    }
-    for other in others {
-        let command = Control::Disconnect(Disconnect::CONNECTION_LIMIT);
-        // Nobody waits for the outcome.
-        drop(crate::control::send(other, command));
-    }
 }
 
 /// How publications are kept; `None`: they are not.

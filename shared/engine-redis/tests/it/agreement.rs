@@ -30,7 +30,8 @@ async fn is_refused(opened: &Opened, told: &str) {
     }
 }
 
-async fn others_are_refused(first: &Redis) {
+/// Others are refused; the last of them, which is still there.
+async fn others_are_refused(first: &Redis) -> Opened {
     let one = Opened::new(first, Arc::new(()));
     one.redis.ready().await.unwrap();
     assert_eq!(one.redis.agreed().await, Ok(()));
@@ -63,7 +64,15 @@ async fn others_are_refused(first: &Redis) {
     for opened in [one, same, elsewhere] {
         opened.close().await;
     }
+    other
+}
 
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs Redis: python3 tests/env/suite.py redis"]
+async fn who_has_other_settings_is_told_what_and_where() {
+    let server = Server::start(&[]).await;
+    let first = section(|one| one.address = vec![server.address()]);
+    let other = others_are_refused(&first).await;
     // The settings of those that ended hold for a while, then those of who is left.
     until("the settings of the dead are forgotten", || async {
         other.redis.agreed().await.is_ok()
@@ -75,16 +84,10 @@ async fn others_are_refused(first: &Redis) {
 
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs Redis: python3 tests/env/suite.py redis"]
-async fn who_has_other_settings_is_told_what_and_where() {
-    let server = Server::start(&[]).await;
-    others_are_refused(&section(|one| one.address = vec![server.address()])).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "needs Redis: python3 tests/env/suite.py redis"]
 async fn so_it_is_with_a_cluster() {
     let cluster = Cluster::start().await;
-    others_are_refused(&section(|one| one.cluster_address = cluster.addresses())).await;
+    let first = section(|one| one.cluster_address = cluster.addresses());
+    others_are_refused(&first).await.close().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -91,7 +91,6 @@ pub(crate) fn registered(session: &mut Session, outcome: Result<(), Disconnect>,
     if granted.is_empty() {
         return accept(session, now);
     }
-    close_other_connections(session);
     for subscription in granted {
         if let Err(refusal) = subscribe::enter_server_side(session, subscription, now) {
             return refuse(session, refusal, now);
@@ -194,6 +193,8 @@ fn take_identity(session: &mut Session, grants: &Grants) {
     });
 }
 
+/// Where a user may have one connection only: this one is in the presence of the user's channel by now, so of two
+/// that come at once one at least sees the other.
 fn close_other_connections(session: &mut Session) {
     let user = session.identity.user.clone();
     let Some(channel) = session
@@ -218,6 +219,7 @@ fn accept(session: &mut Session, now: Now) {
     let subs = std::mem::take(&mut connecting.results);
     let data = std::mem::take(&mut connecting.data);
     session.phase = Phase::Connected;
+    close_other_connections(session);
     set_expiry(session, session.identity.expire_at, now);
     session.start_liveness(now);
 

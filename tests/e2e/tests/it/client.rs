@@ -129,13 +129,18 @@ pub(crate) struct Link {
 
 impl Link {
     pub(crate) async fn open(port: u16) -> io::Result<Self> {
+        Self::open_with(port, "").await
+    }
+
+    /// The same with more headers, each ending in CRLF.
+    pub(crate) async fn open_with(port: u16, headers: &str) -> io::Result<Self> {
         let stream = timeout(SILENCE_MAX, TcpStream::connect(("127.0.0.1", port))).await??;
         stream.set_nodelay(true)?;
         let mut link = Self {
             stream,
             incoming: Incoming::default(),
         };
-        link.stream.write_all(upgrade("").as_bytes()).await?;
+        link.stream.write_all(upgrade(headers).as_bytes()).await?;
         loop {
             if let Some(answer) = link.incoming.answer() {
                 let is_switched = answer.starts_with("HTTP/1.1 101 ");

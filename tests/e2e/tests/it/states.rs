@@ -133,6 +133,77 @@ async fn a_channel_is_in_use_while_any_gateway_has_a_subscriber() {
     drop(std::fs::remove_dir_all(&directory));
 }
 
+/// A connection of a user who may have one only, and how it ended: `None` as long as it has not.
+struct Only {
+    link: Link,
+    closed: Mutex<Vec<u16>>,
+}
+
+impl Only {
+    async fn connect(port: u16) -> Self {
+        let link = Link::open_with(port, "X-User: ann\r\n").await.unwrap();
+        let mut only = Self {
+            link,
+            closed: Mutex::default(),
+        };
+        only.link
+            .say(&json!({"id": 1, "connect": {}}))
+            .await
+            .unwrap();
+        only
+    }
+
+    /// Reads until it is closed.
+    async fn end(&mut self) -> u16 {
+        while self.link.read(&self.closed).await.is_ok() {}
+        self.closed.lock().first().copied().unwrap_or_default()
+    }
+
+    /// Reads until it has an answer to a command.
+    async fn is_served(&mut self) {
+        let rpc = json!({"id": 7, "presence": {"channel": "#ann"}});
+        self.link.say(&rpc).await.unwrap();
+        loop {
+            let messages = self.link.read(&self.closed).await.unwrap();
+            if messages.iter().any(|message| message["id"] == json!(7)) {
+                return;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Redis: python3 tests/env/suite.py e2e"]
+async fn a_user_with_one_connection_has_it_at_one_gateway_only() {
+    let directory = directory();
+    let redis = Redis::One(Server::start(&[]).await);
+    let mut config = config(&redis);
+    config["client"] = json!({
+        "user_id_http_header": "X-User",
+        "subscribe_to_user_personal_channel": {"enabled": true, "single_connection": true},
+    });
+    let start = |name| Process::start("gyre-gateway", &directory, name, &config);
+    let (one, other) = (start("one"), start("other"));
+    let mut first = Only::connect(one.port).await;
+    first.is_served().await;
+    let mut second = Only::connect(other.port).await;
+    assert_eq!(first.end().await, 3504);
+    second.is_served().await;
+    // Two that come at the same moment do not end each other.
+    for _ in 0..20 {
+        let (mut a, mut b) = tokio::join!(Only::connect(one.port), Only::connect(other.port));
+        let (code, mut left) = tokio::select! {
+            code = a.end() => (code, b),
+            code = b.end() => (code, a),
+        };
+        assert_eq!(code, 3504);
+        // What may be on its way to it arrives before the answer.
+        sleep(Duration::from_millis(100)).await;
+        left.is_served().await;
+    }
+    drop(std::fs::remove_dir_all(&directory));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs Redis: python3 tests/env/suite.py e2e"]
 async fn what_one_process_is_told_of_a_user_another_one_knows() {
