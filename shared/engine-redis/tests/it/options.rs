@@ -273,6 +273,8 @@ async fn sentinel(listener: &TcpListener, tls: Arc<ServerConfig>, port: u16) -> 
         stream.get_mut().write_all(answer.as_bytes()).await.unwrap();
         if command.starts_with("SENTINEL") {
             stream.get_mut().flush().await.unwrap();
+            // As real ones do, it leaves the end to who asked, who may go without a word.
+            let _ = stream.read_to_end(&mut Vec::new()).await;
             return heard;
         }
     }
