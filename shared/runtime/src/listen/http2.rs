@@ -1,5 +1,4 @@
 mod exchange;
-mod heard;
 mod tunnel;
 mod turns;
 
@@ -8,6 +7,7 @@ use std::future::{pending, poll_fn};
 use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -21,6 +21,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::sync::oneshot;
 use tokio::time::sleep;
+use tokio_util::io::InspectReader;
 
 use super::answer::{answer, internal};
 use super::head::{self, Head};
@@ -30,7 +31,6 @@ use super::stream::{Rewound, Stream};
 use crate::Tasks;
 
 pub(super) use self::exchange::Written;
-use self::heard::{Ear, Heard};
 use self::tunnel::Tunnel;
 use self::turns::Turns;
 
@@ -62,8 +62,8 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
         // In a box: a stream's task keeps room for it as long as the response's body lasts.
         Box::pin(async move { Ok::<_, Infallible>(respond(&server, request, peer).await) })
     });
-    let ear = Arc::<Ear>::default();
-    let io = Heard::new(io, Arc::clone(&ear));
+    let has_heard = AtomicBool::new(false);
+    let io = InspectReader::new(io, |_read| has_heard.store(true, Relaxed));
     let mut builder = Builder::new(Streams(tasks.clone()));
     if tunnels {
         builder.enable_connect_protocol();
@@ -83,10 +83,10 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
         ended = poll_fn(|cx| turns.poll(cx, connection.as_mut())) => ended,
         () = tasks.drain().draining() => {
             connection.as_mut().graceful_shutdown();
-            ear.forget();
+            has_heard.store(false, Relaxed);
             tokio::select! {
                 ended = connection.as_mut() => ended,
-                () = silence(&ear) => Ok(()),
+                () = silence(&has_heard) => Ok(()),
             }
         }
     };
@@ -98,9 +98,9 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
 
 /// Waits until it is known that the peer does not answer. One that does is waited for as long as its
 /// requests take.
-async fn silence(ear: &Ear) {
+async fn silence(has_heard: &AtomicBool) {
     sleep(FAREWELL_WAIT).await;
-    if ear.has_heard() {
+    if has_heard.load(Relaxed) {
         pending::<()>().await;
     }
 }
