@@ -187,19 +187,7 @@ impl fmt::Display for Warning {
                 name,
                 origin,
                 nearest,
-            } => {
-                match origin {
-                    Origin::Variable(name) => write!(f, "unknown variable {name}")?,
-                    Origin::Flag(name) => write!(f, "unknown flag --{name}")?,
-                    Origin::File(_) | Origin::Default => {
-                        write!(f, "unknown option {name} {origin}")?;
-                    }
-                }
-                match nearest {
-                    Some(nearest) => write!(f, ", did you mean {nearest}?"),
-                    None => Ok(()),
-                }
-            }
+            } => unknown(f, name, origin, nearest.as_deref()),
             Self::NotYet {
                 name,
                 origin,
@@ -244,5 +232,23 @@ impl fmt::Display for Warning {
                 "http_server.http3.enabled serves WebTransport only, everything else is served over TCP",
             ),
         }
+    }
+}
+
+/// Says that a name is none, and which one may be meant.
+fn unknown(
+    f: &mut fmt::Formatter<'_>,
+    name: &str,
+    origin: &Origin,
+    nearest: Option<&str>,
+) -> fmt::Result {
+    match origin {
+        Origin::Variable(name) => write!(f, "unknown variable {name}")?,
+        Origin::Flag(name) => write!(f, "unknown flag --{name}")?,
+        Origin::File(_) | Origin::Default => write!(f, "unknown option {name} {origin}")?,
+    }
+    match nearest {
+        Some(nearest) => write!(f, ", did you mean {nearest}?"),
+        None => Ok(()),
     }
 }

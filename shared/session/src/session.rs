@@ -2,6 +2,7 @@
 
 pub(crate) mod liveness;
 mod one_way;
+mod outputs;
 pub(crate) mod phase;
 
 use std::collections::VecDeque;
@@ -243,86 +244,6 @@ impl Session {
     /// Ends the connection from outside: drain, a slow or broken transport, a peer that left.
     pub fn handle_disconnect(&mut self, disconnect: Disconnect, now: Now) {
         self.close(disconnect, now);
-    }
-}
-
-// === outputs ===
-
-impl Session {
-    /// The next message for the client.
-    pub fn poll_message(&mut self) -> Option<Message> {
-        let message = self.messages.pop_front();
-        if message.is_none() && self.messages.capacity() > limits::TURN_DELIVERIES_MAX {
-            self.messages = VecDeque::new();
-        }
-        message
-    }
-
-    /// Exchanges the list that messages wait in for `spare`, while none waits. A driver lends one for
-    /// each turn and takes it back, so that a session at rest has none.
-    pub fn exchange_list(&mut self, spare: &mut VecDeque<Message>) {
-        if self.messages.is_empty() {
-            std::mem::swap(&mut self.messages, spare);
-        }
-    }
-
-    /// The next piece of work for the driver.
-    pub fn poll_effect(&mut self) -> Option<(Ticket, Effect)> {
-        if let Some(taken) = &mut self.taken {
-            if let Some(next) = taken.next() {
-                return Some(next);
-            }
-            self.taken = None;
-        }
-        if self.effects.len() < 2 {
-            return self.effects.pop();
-        }
-        let effects = std::mem::take(&mut self.effects).into_vec();
-        self.taken.insert(Box::new(effects.into_iter())).next()
-    }
-
-    /// When [`Self::handle_timeout`] is due; `None`: not before the next input.
-    #[must_use]
-    pub fn poll_timeout(&self) -> Option<Uptime> {
-        if self.closing.is_some() {
-            return None;
-        }
-        [
-            self.phase.deadline(),
-            self.exclusive_until,
-            self.expire_due,
-            self.liveness.as_ref().map(Liveness::next),
-            self.watch.next(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
-    }
-
-    /// What the driver may count, since the last call.
-    pub fn poll_observations(&mut self) -> impl Iterator<Item = Observation> + use<> {
-        std::mem::take(&mut self.observations).into_iter()
-    }
-
-    /// Whether [`Self::poll_message`] has something.
-    #[must_use]
-    pub fn has_messages(&self) -> bool {
-        !self.messages.is_empty()
-    }
-
-    /// Why the connection ends, once it does. The messages polled until then go out first.
-    #[must_use]
-    pub fn closing(&self) -> Option<&Disconnect> {
-        self.closing.as_ref().map(|closing| &closing.disconnect)
-    }
-
-    /// Whether nothing is left to do: closed, and all effects are completed.
-    #[must_use]
-    pub fn is_finished(&self) -> bool {
-        self.closing.is_some()
-            && self.pending.is_empty()
-            && self.effects.is_empty()
-            && self.taken.as_ref().is_none_or(|taken| taken.len() == 0)
     }
 }
 
