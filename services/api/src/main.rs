@@ -33,14 +33,8 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
         ..
     } = opened.await?;
     let gateways = Directory::open(&config.links, &engine.registry);
-    let (access, _channels) = open_store(config, parts, &|section| {
-        Ok(gyre_engines::open_exclusions(
-            section,
-            &parts.tasks,
-            &metrics,
-        )?)
-    })
-    .await?;
+    let redis = gyre_engines::on_redis(&parts.tasks, &metrics);
+    let (access, _channels) = open_store(config, parts, &redis).await?;
     let deps = Deps {
         engine,
         policy: Arc::new(policy.map_err(Failure::bad_configuration)?),

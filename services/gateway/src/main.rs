@@ -36,14 +36,8 @@ async fn start(config: &Config, parts: &Parts) -> Result<Running, Failure> {
     let directory = Directory::open(&config.links, &engine.registry);
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
-    let (access, kept) = open_store(config, parts, &|section| {
-        Ok(gyre_engines::open_exclusions(
-            section,
-            &parts.tasks,
-            &metrics,
-        )?)
-    })
-    .await?;
+    let redis = gyre_engines::on_redis(&parts.tasks, &metrics);
+    let (access, kept) = open_store(config, parts, &redis).await?;
     let channels = shared.unwrap_or(kept);
     let states = ChannelStates::run_if_wanted(config, &backends, channels, parts).await;
     let deps = Deps {

@@ -29,14 +29,8 @@ pub(crate) async fn start(config: &Config, parts: &Parts) -> Result<Running, Fai
     } = opened.await?;
     let directory = Directory::open(&config.links, &engine.registry);
     let directory = directory.map_err(Failure::bad_configuration)?;
-    let (access, channels) = open_store(config, parts, &|section| {
-        Ok(gyre_engines::open_exclusions(
-            section,
-            &parts.tasks,
-            &metrics,
-        )?)
-    })
-    .await?;
+    let redis = gyre_engines::on_redis(&parts.tasks, &metrics);
+    let (access, channels) = open_store(config, parts, &redis).await?;
     let backends = Backends::build(config, parts, sites.traces());
     let backends = backends.map_err(Failure::bad_configuration)?;
     let channels = shared.unwrap_or(channels);

@@ -42,7 +42,7 @@ pub struct Opened {
     pub statuses: Option<Arc<dyn Statuses>>,
     /// Which channels are in use by any gateway; `None`: there are no others, and the store keeps it.
     pub channels: Option<Arc<dyn ChannelOutbox>>,
-    /// What is counted of Redis: see [`open_exclusions`].
+    /// What is counted of Redis: see [`on_redis`].
     pub metrics: Metrics,
 }
 
@@ -287,6 +287,14 @@ fn show_servers(opened: Vec<RedisEngine>, registry: &Registry) -> Result<(), Reg
         "Those of them that cannot be reached, or take no writes.",
         move || sum(&opened, |servers| servers.away),
     )
+}
+
+/// What opens the Redis of a section that keeps exclusions there, for [`gyre_store::open`].
+pub fn on_redis<'a>(
+    tasks: &'a Tasks,
+    metrics: &'a Metrics,
+) -> impl Fn(&StorageRedis) -> gyre_store::OpenedOnRedis + Sync + 'a {
+    |section| Ok(open_exclusions(section, tasks, metrics)?)
 }
 
 /// What keeps exclusions on the Redis of a section. It connects by itself.

@@ -25,7 +25,7 @@ use std::pin::Pin;
 pub use access::{Access, Keeper, LoadError};
 pub use error::Error;
 pub use exclusion::{BadSubject, Change, Exclusion, Key, Kind, TEXT_BYTES_MAX};
-pub use open::{OpenError, OpenRedis, Store, open};
+pub use open::{OpenError, OpenRedis, OpenedOnRedis, Store, open};
 pub use outbox::MemoryOutbox;
 pub use repository::Exclusions;
 pub use sql::{DatabaseError, Postgres, REMOVED_SECS, Sqlite};

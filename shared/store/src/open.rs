@@ -62,13 +62,11 @@ enum Place {
     Redis(Kind),
 }
 
-/// What keeps exclusions on Redis, for a section that names one.
-pub type OpenRedis<'a> = &'a (
-        dyn Fn(
-    &StorageRedis,
-) -> Result<Arc<dyn Exclusions>, Box<dyn std::error::Error + Send + Sync>>
-            + Sync
-    );
+/// What keeps exclusions on a Redis, or why it cannot.
+pub type OpenedOnRedis = Result<Arc<dyn Exclusions>, Box<dyn std::error::Error + Send + Sync>>;
+
+/// Opens the Redis that a section names.
+pub type OpenRedis<'a> = &'a (dyn Fn(&StorageRedis) -> OpenedOnRedis + Sync);
 
 /// Opens what the configuration names and reads what it holds.
 ///

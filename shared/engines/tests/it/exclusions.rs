@@ -11,8 +11,7 @@ use gyre_telemetry::Registry;
 use gyre_types::UnixMillis;
 
 use crate::servers::{Cluster, Server};
-use crate::suite::{self, all};
-use crate::{NOW, block, key};
+use crate::suite::{self, NOW, all, block};
 
 fn on(server: &Server) -> StorageRedis {
     StorageRedis {
@@ -57,32 +56,7 @@ async fn processes_see_what_the_others_change(section: &StorageRedis) {
         let repository = open(section, tasks);
         Access::in_repository(repository, &clock).await.unwrap()
     };
-    let (one, keeper) = open(&tasks[0]).await;
-    let (other, follower) = open(&tasks[1]).await;
-    let test = async {
-        one.change(block("ann", None)).await.unwrap();
-        other.look().await.unwrap();
-        assert!(other.view().is_blocked("ann", NOW));
-        // Both write; none takes the other's change back.
-        other.change(block("bob", None)).await.unwrap();
-        one.remove(key(Kind::User, "ann")).await.unwrap();
-        one.look().await.unwrap();
-        other.look().await.unwrap();
-        for access in [&one, &other] {
-            assert!(!access.view().is_blocked("ann", NOW));
-            assert!(access.view().is_blocked("bob", NOW));
-        }
-        // It need not be told.
-        one.change(block("cid", None)).await.unwrap();
-        while !other.view().is_blocked("cid", NOW) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        () = keeper.run() => {}
-        () = follower.run() => {}
-        () = test => {}
-    }
+    suite::see_each_other(open(&tasks[0]).await, open(&tasks[1]).await).await;
     let (late, _keeper) = open(&tasks[0]).await;
     assert!(late.view().is_blocked("cid", NOW) && !late.view().is_blocked("ann", NOW));
     for tasks in tasks {

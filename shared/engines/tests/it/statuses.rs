@@ -10,8 +10,8 @@ use gyre_runtime::{Clock, Identity, Parts, Tasks};
 use gyre_telemetry::Registry;
 use gyre_types::UnixMillis;
 
-use crate::NOW;
 use crate::servers::Server;
+use crate::suite::NOW;
 
 async fn statuses(config: &Config, tasks: &Tasks) -> Arc<dyn Statuses> {
     let parts = Parts {

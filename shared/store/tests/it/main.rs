@@ -17,11 +17,7 @@ mod writing;
 
 use std::path::PathBuf;
 
-use gyre_store::{Change, Exclusion, Key, Kind};
-use gyre_types::UnixSeconds;
-
-/// The second in which the tests begin.
-pub(crate) const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+pub(crate) use suite::{NOW, block, exclusion, key};
 
 /// A database file of its own for a test; what an earlier run left is removed.
 pub(crate) fn file(name: &str) -> PathBuf {
@@ -31,21 +27,4 @@ pub(crate) fn file(name: &str) -> PathBuf {
     }
     std::fs::create_dir_all(&directory).unwrap();
     directory.join("gyre.db")
-}
-
-pub(crate) fn key(kind: Kind, subject: &str) -> Key {
-    Key::new(kind, subject, "").unwrap()
-}
-
-/// Seconds from [`NOW`]; `None`: for ever.
-pub(crate) fn exclusion(key: Key, issued_before: i64, expires_in: Option<i64>) -> Exclusion {
-    Exclusion {
-        key,
-        issued_before: UnixSeconds(issued_before),
-        expire_at: expires_in.map(|seconds| UnixSeconds(NOW.0 + seconds)),
-    }
-}
-
-pub(crate) fn block(user: &str, expires_in: Option<i64>) -> Change {
-    Change::Put(exclusion(key(Kind::User, user), 0, expires_in))
 }

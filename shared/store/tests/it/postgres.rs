@@ -9,7 +9,7 @@ use sqlx::{AssertSqlSafe, Connection as _, PgConnection};
 
 use crate::outbox;
 use crate::suite::{self, all};
-use crate::{NOW, block, key};
+use crate::{NOW, block};
 
 /// An empty database of its own for a test.
 async fn database(name: &str) -> String {
@@ -80,33 +80,7 @@ async fn another_process_sees_what_one_changes_while_both_run() {
         let repository = Arc::new(Postgres::open(&dsn).await.unwrap());
         Access::in_repository(repository, &clock).await.unwrap()
     };
-    let (one, keeper) = open().await;
-    let (other, follower) = open().await;
-    let test = async {
-        assert!(one.is_shared(Kind::User));
-        one.change(block("ann", None)).await.unwrap();
-        other.look().await.unwrap();
-        assert!(other.view().is_blocked("ann", NOW));
-        // Both write; none takes the other's change back.
-        other.change(block("bob", None)).await.unwrap();
-        one.remove(key(Kind::User, "ann")).await.unwrap();
-        one.look().await.unwrap();
-        other.look().await.unwrap();
-        for access in [&one, &other] {
-            assert!(!access.view().is_blocked("ann", NOW));
-            assert!(access.view().is_blocked("bob", NOW));
-        }
-        // It need not be told.
-        one.change(block("cid", None)).await.unwrap();
-        while !other.view().is_blocked("cid", NOW) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        () = keeper.run() => {}
-        () = follower.run() => {}
-        () = test => {}
-    }
+    suite::see_each_other(open().await, open().await).await;
 }
 
 #[tokio::test]

@@ -1,9 +1,27 @@
 //! What every [`Exclusions`] must do.
 
-use gyre_store::{Change, Exclusion, Exclusions, Key, Kind, REMOVED_SECS};
+use gyre_store::{Access, Change, Exclusion, Exclusions, Keeper, Key, Kind, REMOVED_SECS};
 use gyre_types::UnixSeconds;
 
-use crate::{NOW, block, exclusion, key};
+/// The second in which the tests begin.
+pub(crate) const NOW: UnixSeconds = UnixSeconds(1_700_000_000);
+
+pub(crate) fn key(kind: Kind, subject: &str) -> Key {
+    Key::new(kind, subject, "").unwrap()
+}
+
+/// Seconds from [`NOW`]; `None`: for ever.
+pub(crate) fn exclusion(key: Key, issued_before: i64, expires_in: Option<i64>) -> Exclusion {
+    Exclusion {
+        key,
+        issued_before: UnixSeconds(issued_before),
+        expire_at: expires_in.map(|seconds| UnixSeconds(NOW.0 + seconds)),
+    }
+}
+
+pub(crate) fn block(user: &str, expires_in: Option<i64>) -> Change {
+    Change::Put(exclusion(key(Kind::User, user), 0, expires_in))
+}
 
 /// Runs the suite over an empty repository.
 pub(crate) async fn run(repository: &dyn Exclusions) {
@@ -15,6 +33,38 @@ pub(crate) async fn run(repository: &dyn Exclusions) {
     what_expired_is_not_listed_and_is_purged(repository).await;
     texts_are_texts(repository).await;
     changes_are_numbered_in_their_order(repository).await;
+}
+
+/// Two processes, with what writes for each: both change, and each sees what the other has changed.
+pub(crate) async fn see_each_other(
+    (one, keeper): (Access, Keeper),
+    (other, follower): (Access, Keeper),
+) {
+    let test = async {
+        assert!(one.is_shared(Kind::User));
+        one.change(block("ann", None)).await.unwrap();
+        other.look().await.unwrap();
+        assert!(other.view().is_blocked("ann", NOW));
+        // Both write; none takes the other's change back.
+        other.change(block("bob", None)).await.unwrap();
+        one.remove(key(Kind::User, "ann")).await.unwrap();
+        one.look().await.unwrap();
+        other.look().await.unwrap();
+        for access in [&one, &other] {
+            assert!(!access.view().is_blocked("ann", NOW));
+            assert!(access.view().is_blocked("bob", NOW));
+        }
+        // It need not be told.
+        one.change(block("cid", None)).await.unwrap();
+        while !other.view().is_blocked("cid", NOW) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::select! {
+        () = keeper.run() => {}
+        () = follower.run() => {}
+        () = test => {}
+    }
 }
 
 pub(crate) async fn all(
