@@ -80,6 +80,29 @@ pub(crate) struct Driver<T> {
 /// of the allocator. Unit: bytes.
 const _: () = assert!(size_of::<Driver<crate::transport::websocket::WebSocketTransport>>() <= 1024);
 
+/// What a turn has found at one of its sources.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Looked {
+    /// It was not looked at.
+    Away,
+    /// Nothing; it will wake us.
+    Nothing,
+    /// Something, and there is no more; it will wake us.
+    TookAll,
+    /// Something, and there may be more.
+    TookSome,
+}
+
+impl Looked {
+    const fn has_moved(self) -> bool {
+        matches!(self, Self::TookAll | Self::TookSome)
+    }
+
+    const fn is_exhausted(self) -> bool {
+        matches!(self, Self::Nothing | Self::TookAll)
+    }
+}
+
 impl<T: Transport> Driver<T> {
     /// A driver whose client has sent `unread` already, newest first.
     pub(crate) const fn new(parts: Parts<T>, unread: Vec<Bytes>) -> Self {
@@ -100,7 +123,8 @@ impl<T: Transport> Driver<T> {
     /// Boxed, for a future holds what it takes by value several times over, and wraps of futures again.
     pub(crate) async fn run(mut self: Box<Self>) {
         self.parts.counters.inflight.inc();
-        self.settle();
+        let now = self.now();
+        self.settle(now);
         while self.parts.session.closing().is_none() {
             poll_fn(|cx| self.poll_turn(cx)).await;
             if self.may_take_command() {
@@ -119,22 +143,37 @@ impl<T: Transport> Driver<T> {
 
     // === inputs ===
 
+    /// Ready: look again; pending: nothing is left, and every source knows whom to wake.
     // hot path: delivery 4/6
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
         buffers::exchange_list(&mut self.parts.session);
         let now = self.now();
-        let mut has_moved = self.poll_completions(cx, now);
-        has_moved |= self.poll_mailbox(cx, now);
-        has_moved |= self.poll_flush(cx, now);
-        has_moved |= self.poll_read(cx, now);
+        let has_completed = self.poll_completions(cx, now);
+        let mail = self.poll_mailbox(cx, now);
+        let has_flushed = self.poll_flush(cx, now);
+        let read = self.poll_read(cx, now);
+        let has_moved = has_completed || has_flushed || mail.has_moved() || read.has_moved();
         let turn = if has_moved || self.may_take_command() {
-            self.settle();
-            Poll::Ready(())
+            self.settle(now);
+            if mail.is_exhausted() && read.is_exhausted() && self.is_at_rest() {
+                Poll::Pending
+            } else {
+                Poll::Ready(())
+            }
         } else {
             Poll::Pending
         };
         buffers::exchange_list(&mut self.parts.session);
         turn
+    }
+
+    /// Whether only the mailbox or the socket can bring something new.
+    fn is_at_rest(&self) -> bool {
+        self.in_flight.is_none()
+            && self.asking.is_none()
+            && !self.has_read()
+            && !self.parts.transport.is_pending()
+            && self.parts.session.closing().is_none()
     }
 
     fn poll_completions(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
@@ -154,14 +193,14 @@ impl<T: Transport> Driver<T> {
         has_moved
     }
 
-    fn poll_mailbox(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
+    fn poll_mailbox(&mut self, cx: &mut TaskContext<'_>, now: Now) -> Looked {
         let is_stuck = self.parts.transport.is_pending();
         let max = if is_stuck {
             0 // What is not taken out of the mailbox counts against the queue's limit.
         } else {
             limits::TURN_DELIVERIES_MAX
         };
-        let signals = buffers::with_items(|items| {
+        let (signals, is_exhausted) = buffers::with_items(|items| {
             let mailbox = &self.parts.context.handle.mailbox;
             let signals = mailbox.poll_recv(cx, items, max);
             if let Poll::Ready(signals) = signals
@@ -176,17 +215,22 @@ impl<T: Transport> Driver<T> {
             if !items.is_empty() {
                 self.touch(now);
             }
+            let is_exhausted = items.len() < max;
             for item in items.drain(..) {
                 self.take_item(item, now);
             }
-            signals
+            (signals, is_exhausted)
         });
-        match signals {
-            Poll::Ready(signals) => {
-                self.handle_signals(signals, now);
-                true
-            }
-            Poll::Pending => false,
+        let Poll::Ready(signals) = signals else {
+            return Looked::Nothing;
+        };
+        if !signals.is_empty() {
+            self.handle_signals(signals, now);
+        }
+        if is_exhausted {
+            Looked::TookAll
+        } else {
+            Looked::TookSome
         }
     }
 
@@ -248,10 +292,10 @@ impl<T: Transport> Driver<T> {
     }
 
     // hot path: command 1/5
-    fn poll_read(&mut self, cx: &mut TaskContext<'_>, now: Now) -> bool {
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>, now: Now) -> Looked {
         let is_busy = self.has_read() || self.is_leaving;
         if is_busy || self.parts.transport.is_pending() || !self.parts.session.is_reading() {
-            return false;
+            return Looked::Away;
         }
         let Self { parts, unread, .. } = self;
         let read = buffers::with_frames(|frames| {
@@ -264,12 +308,12 @@ impl<T: Transport> Driver<T> {
             self.parts.session.handle_transport_pong(now);
         }
         match read {
-            Poll::Ready(Ok(())) => true,
+            Poll::Ready(Ok(())) => Looked::TookSome,
             Poll::Ready(Err(error)) => {
                 self.ended(&error, now);
-                true
+                Looked::TookSome
             }
-            Poll::Pending => false,
+            Poll::Pending => Looked::Nothing,
         }
     }
 
@@ -294,8 +338,7 @@ impl<T: Transport> Driver<T> {
 
     /// Takes the session's outputs and the commands that it accepts, until neither brings more or the
     /// turn has had its share of commands.
-    fn settle(&mut self) {
-        let now = self.now();
+    fn settle(&mut self, now: Now) {
         self.start_effects(now);
         if self.is_leaving {
             self.leave(now);
@@ -374,7 +417,7 @@ impl<T: Transport> Driver<T> {
             self.touch(now);
             self.start_effects(now);
         }
-        self.parts.counters.received(&taken);
+        self.parts.counters.received.count(taken.take());
     }
 
     /// Hands the session the next command, if there is one and it may be taken.
@@ -394,7 +437,8 @@ impl<T: Transport> Driver<T> {
                     return false;
                 };
                 if self.parts.facts.envelope == Envelope::Bare {
-                    taken.add(Frame::Connect, frame.len());
+                    let run = taken.add(Frame::Connect, frame.len());
+                    self.parts.counters.received.count(run);
                     self.take_connect(&frame, now);
                     return true;
                 }
@@ -406,7 +450,8 @@ impl<T: Transport> Driver<T> {
             match commands.next_command() {
                 Some(Ok(command)) => {
                     if let Some(frame) = Frame::of_request(&command.request) {
-                        taken.add(frame, commands.position() - begin);
+                        let run = taken.add(frame, commands.position() - begin);
+                        self.parts.counters.received.count(run);
                     }
                     session.handle_command(command, now);
                 }
@@ -562,9 +607,9 @@ impl<T: Transport> Parts<T> {
     }
 
     fn write(&mut self) -> std::io::Result<()> {
-        let mut outgoing = Outgoing::new(&mut self.session, self.facts);
+        let mut outgoing = Outgoing::new(&mut self.session, self.facts, &self.counters.sent);
         let written = self.transport.write(&mut outgoing);
-        self.counters.sent(&outgoing.tally());
+        outgoing.end();
         written
     }
 

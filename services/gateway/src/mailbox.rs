@@ -150,12 +150,12 @@ impl<T> Mailbox<T> {
     ///
     /// Ready when there is at least one of either. With `max` 0 only signals make it ready: that is
     /// how an owner whose socket is stuck still hears of its timeouts. Only the owner may call this.
+    ///
+    /// Ready or not, the owner is woken for what comes from here on; where as many as `max` were
+    /// there, more may lie here already.
     pub fn poll_recv(&self, cx: &mut Context<'_>, items: &mut Vec<T>, max: usize) -> Poll<Signals> {
-        if let ready @ Poll::Ready(_) = self.try_recv(items, max) {
-            return ready;
-        }
+        // First, for an offer between the look and this would have nobody to wake.
         self.owner.register(cx.waker());
-        // An offer between the look and the registration had nobody to wake.
         self.try_recv(items, max)
     }
 

@@ -13,7 +13,7 @@ use gyre_telemetry::metrics::Error as RegisterError;
 use http::Version;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-pub(crate) use self::transport::Transport;
+pub(crate) use self::transport::{Frames, Transport};
 use self::transport::Transports;
 
 /// Upper bounds of command durations. Unit: seconds.

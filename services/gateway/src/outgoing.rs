@@ -3,19 +3,23 @@
 use gyre_protocol::codes::{Disconnect, Error};
 use gyre_session::{Frame, Message, Session, Transport as Facts};
 
+use crate::metrics::Frames;
+
 /// What a session wants to be sent now.
 #[derive(Debug)]
 pub(crate) struct Outgoing<'a> {
     session: &'a mut Session,
     facts: Facts,
+    counters: &'a Frames,
     tally: Tally,
 }
 
 impl<'a> Outgoing<'a> {
-    pub(crate) fn new(session: &'a mut Session, facts: Facts) -> Self {
+    pub(crate) fn new(session: &'a mut Session, facts: Facts, counters: &'a Frames) -> Self {
         Self {
             session,
             facts,
+            counters,
             tally: Tally::default(),
         }
     }
@@ -31,7 +35,8 @@ impl<'a> Outgoing<'a> {
             }
             Message::TransportPing => 0,
         };
-        self.tally.add(message.frame(), bytes);
+        let run = self.tally.add(message.frame(), bytes);
+        self.counters.count(run);
         Some(message)
     }
 
@@ -50,40 +55,48 @@ impl<'a> Outgoing<'a> {
         self.session.connect_error()
     }
 
-    /// What was taken.
-    pub(crate) fn tally(self) -> Tally {
-        self.tally
+    /// Counts the last of what was taken.
+    pub(crate) fn end(mut self) {
+        self.counters.count(self.tally.take());
     }
 }
 
-/// Messages and bytes by kind.
-#[derive(Clone, Copy, Debug, Default)]
+/// Messages of one kind that came one after the other: how many, and their bytes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub(crate) struct Run {
+    pub(crate) frame: Frame,
+    pub(crate) messages: u64,
+    pub(crate) bytes: u64,
+}
+
+/// The run of messages under way. Most turns have only one: counting is an access to what all threads
+/// count in.
+#[derive(Debug, Default)]
 pub(crate) struct Tally {
-    /// Bit n: something of kind n was counted.
-    touched: u32,
-    messages: [u32; Frame::ALL.len()],
-    bytes: [u64; Frame::ALL.len()],
+    run: Option<Run>,
 }
 
 impl Tally {
-    pub(crate) fn add(&mut self, frame: Frame, bytes: usize) {
-        let index = frame.index();
-        if let (Some(messages), Some(total)) =
-            (self.messages.get_mut(index), self.bytes.get_mut(index))
+    /// Adds a message; gives the run before it, if it begins one.
+    pub(crate) const fn add(&mut self, frame: Frame, bytes: usize) -> Option<Run> {
+        let bytes = bytes as u64;
+        if let Some(run) = &mut self.run
+            && run.frame as u8 == frame as u8
         {
-            self.touched |= 1 << index;
-            *messages += 1;
-            *total += bytes as u64;
+            run.messages += 1;
+            run.bytes += bytes;
+            return None;
         }
+        self.run.replace(Run {
+            frame,
+            messages: 1,
+            bytes,
+        })
     }
 
-    /// Kinds that were counted: messages and bytes of each.
-    pub(crate) fn counted(&self) -> impl Iterator<Item = (Frame, u64, u64)> {
-        let all = Frame::ALL.into_iter().zip(self.messages).zip(self.bytes);
-        let touched = self.touched;
-        all.take(if touched == 0 { 0 } else { usize::MAX })
-            .filter(move |((frame, _), _)| touched & (1 << frame.index()) != 0)
-            .map(|((frame, messages), bytes)| (frame, u64::from(messages), bytes))
+    /// The run under way, which ends.
+    pub(crate) const fn take(&mut self) -> Option<Run> {
+        self.run.take()
     }
 }
 
@@ -93,12 +106,19 @@ mod tests {
 
     #[test]
     fn what_was_counted_is_told_by_kind() {
+        let run = |frame, messages, bytes| {
+            Some(Run {
+                frame,
+                messages,
+                bytes,
+            })
+        };
         let mut tally = Tally::default();
-        assert_eq!(tally.counted().count(), 0);
-        tally.add(Frame::Publication, 10);
-        tally.add(Frame::Ping, 2);
-        tally.add(Frame::Publication, 5);
-        let counted: Vec<_> = tally.counted().collect();
-        assert_eq!(counted, [(Frame::Ping, 1, 2), (Frame::Publication, 2, 15)]);
+        assert_eq!(tally.take(), None);
+        assert_eq!(tally.add(Frame::Publication, 10), None);
+        assert_eq!(tally.add(Frame::Publication, 5), None);
+        assert_eq!(tally.add(Frame::Ping, 2), run(Frame::Publication, 2, 15));
+        assert_eq!(tally.take(), run(Frame::Ping, 1, 2));
+        assert_eq!(tally.take(), None);
     }
 }

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 
 use super::{COMMAND_BUCKETS, OTHER, seconds};
-use crate::outgoing::Tally;
+use crate::outgoing::Run;
 
 /// Name of a transport and of the protocol that it came over.
 type Name = (&'static str, &'static str);
@@ -42,15 +42,17 @@ pub(crate) struct Transport {
     pub(crate) accepted: IntCounter,
     pub(crate) inflight: IntGauge,
     ping_pong: Histogram,
-    sent: Frames,
-    received: Frames,
+    /// What was sent, before compression and framing.
+    pub(crate) sent: Frames,
+    /// What clients sent.
+    pub(crate) received: Frames,
     name: &'static str,
     closes: IntCounterVec,
 }
 
 /// Messages and their sizes, by kind. A kind that never comes is not shown.
 #[derive(Debug)]
-struct Frames {
+pub(crate) struct Frames {
     name: &'static str,
     count: IntCounterVec,
     size: IntCounterVec,
@@ -157,16 +159,6 @@ impl Vectors {
 }
 
 impl Transport {
-    /// Counts what was sent with one write.
-    pub(crate) fn sent(&self, tally: &Tally) {
-        self.sent.add(tally);
-    }
-
-    /// Counts what one turn has taken of what the client sent.
-    pub(crate) fn received(&self, tally: &Tally) {
-        self.received.add(tally);
-    }
-
     pub(crate) fn pong(&self, took_ms: u64) {
         self.ping_pong.observe(seconds(took_ms));
     }
@@ -186,20 +178,21 @@ impl Transport {
 }
 
 impl Frames {
-    fn add(&self, tally: &Tally) {
-        for (frame, messages, bytes) in tally.counted() {
-            let Some(slot) = self.resolved.get(frame.index()) else {
-                continue;
-            };
-            let (count, size) = slot.get_or_init(|| {
-                let labels = [self.name, frame.as_str(), ""];
-                (
-                    self.count.with_label_values(&labels),
-                    self.size.with_label_values(&labels),
-                )
-            });
-            count.inc_by(messages);
-            size.inc_by(bytes);
-        }
+    /// Counts a run of messages.
+    pub(crate) fn count(&self, run: Option<Run>) {
+        let Some((run, slot)) =
+            run.and_then(|run| Some((run, self.resolved.get(run.frame.index())?)))
+        else {
+            return;
+        };
+        let (count, size) = slot.get_or_init(|| {
+            let labels = [self.name, run.frame.as_str(), ""];
+            (
+                self.count.with_label_values(&labels),
+                self.size.with_label_values(&labels),
+            )
+        });
+        count.inc_by(run.messages);
+        size.inc_by(run.bytes);
     }
 }
