@@ -27,7 +27,6 @@ use gyre_protocol::messages::ConnectRequest;
 use gyre_session::{Completion, Frame, Session, Transport as Facts};
 use gyre_types::{Now, Ticket, Uptime, limits};
 
-pub(crate) use self::buffers::with_messages;
 pub(crate) use self::context::Context;
 use crate::effects::{self, Later, Started};
 use crate::handle::{Described, Item};
@@ -146,12 +145,13 @@ impl<T: Transport> Driver<T> {
     /// Ready: look again; pending: nothing is left, and every source knows whom to wake.
     // hot path: delivery 4/6
     fn poll_turn(&mut self, cx: &mut TaskContext<'_>) -> Poll<()> {
-        buffers::exchange_list(&mut self.parts.session);
+        let mut lists = buffers::borrow();
+        self.parts.session.exchange_list(&mut lists.outgoing);
         let now = self.now();
         let has_completed = self.poll_completions(cx, now);
-        let mail = self.poll_mailbox(cx, now);
+        let mail = self.poll_mailbox(cx, &mut lists.items, now);
         let has_flushed = self.poll_flush(cx, now);
-        let read = self.poll_read(cx, now);
+        let read = self.poll_read(cx, &mut lists.frames, now);
         let has_moved = has_completed || has_flushed || mail.has_moved() || read.has_moved();
         let turn = if has_moved || self.may_take_command() {
             self.settle(now);
@@ -163,7 +163,8 @@ impl<T: Transport> Driver<T> {
         } else {
             Poll::Pending
         };
-        buffers::exchange_list(&mut self.parts.session);
+        self.parts.session.exchange_list(&mut lists.outgoing);
+        buffers::give_back(lists);
         turn
     }
 
@@ -193,37 +194,36 @@ impl<T: Transport> Driver<T> {
         has_moved
     }
 
-    fn poll_mailbox(&mut self, cx: &mut TaskContext<'_>, now: Now) -> Looked {
+    fn poll_mailbox(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        items: &mut Vec<Item>,
+        now: Now,
+    ) -> Looked {
         let is_stuck = self.parts.transport.is_pending();
         let max = if is_stuck {
             0 // What is not taken out of the mailbox counts against the queue's limit.
         } else {
             limits::TURN_DELIVERIES_MAX
         };
-        let (signals, is_exhausted) = buffers::with_items(|items| {
-            let mailbox = &self.parts.context.handle.mailbox;
-            let signals = mailbox.poll_recv(cx, items, max);
-            if let Poll::Ready(signals) = signals
-                && signals.has(Signal::Urgent)
-            {
-                if is_stuck {
-                    mailbox.pull(items, Item::is_urgent);
-                } else if items.len() == max {
-                    mailbox.raise(Signal::Urgent); // It may be behind these.
-                }
-            }
-            if !items.is_empty() {
-                self.touch(now);
-            }
-            let is_exhausted = items.len() < max;
-            for item in items.drain(..) {
-                self.take_item(item, now);
-            }
-            (signals, is_exhausted)
-        });
-        let Poll::Ready(signals) = signals else {
+        let mailbox = &self.parts.context.handle.mailbox;
+        let Poll::Ready(signals) = mailbox.poll_recv(cx, items, max) else {
             return Looked::Nothing;
         };
+        if signals.has(Signal::Urgent) {
+            if is_stuck {
+                mailbox.pull(items, Item::is_urgent);
+            } else if items.len() == max {
+                mailbox.raise(Signal::Urgent); // It may be behind these.
+            }
+        }
+        let is_exhausted = items.len() < max;
+        if !items.is_empty() {
+            self.touch(now);
+        }
+        for item in items.drain(..) {
+            self.take_item(item, now);
+        }
         if !signals.is_empty() {
             self.handle_signals(signals, now);
         }
@@ -292,18 +292,21 @@ impl<T: Transport> Driver<T> {
     }
 
     // hot path: command 1/5
-    fn poll_read(&mut self, cx: &mut TaskContext<'_>, now: Now) -> Looked {
+    fn poll_read(
+        &mut self,
+        cx: &mut TaskContext<'_>,
+        frames: &mut Vec<Bytes>,
+        now: Now,
+    ) -> Looked {
         let is_busy = self.has_read() || self.is_leaving;
         if is_busy || self.parts.transport.is_pending() || !self.parts.session.is_reading() {
             return Looked::Away;
         }
-        let Self { parts, unread, .. } = self;
-        let read = buffers::with_frames(|frames| {
-            let read = parts.transport.poll_read(cx, frames);
+        let read = self.parts.transport.poll_read(cx, frames);
+        if !frames.is_empty() {
             // Most reads bring one frame, whose place is `commands`.
-            self.commands = take_first(frames, unread, parts);
-            read
-        });
+            self.commands = take_first(frames, &mut self.unread, &self.parts);
+        }
         if self.parts.transport.take_pong() {
             self.parts.session.handle_transport_pong(now);
         }

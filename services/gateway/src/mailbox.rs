@@ -227,7 +227,7 @@ impl<T> Mailbox<T> {
         let count = queue.items.len().min(max);
         let mut bytes = 0_usize;
         items.reserve(count);
-        for (item, counted) in queue.items.drain(..count) {
+        for (item, counted) in (0..count).map_while(|_| queue.items.pop_front()) {
             bytes = bytes.saturating_add(counted as usize);
             items.push(item);
         }

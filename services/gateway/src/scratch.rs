@@ -19,7 +19,7 @@ const SHARED_KEPT: usize = 64;
 
 thread_local! {
     static READ: Cell<Option<Box<[u8]>>> = const { Cell::new(None) };
-    static WRITE: Cell<Option<Staging>> = const { Cell::new(None) };
+    static WRITE: Cell<Option<Box<Staging>>> = const { Cell::new(None) };
     static SPARE: Cell<Option<Vec<u8>>> = const { Cell::new(None) };
 }
 
@@ -101,6 +101,12 @@ impl Staging {
     #[must_use]
     pub const fn len(&self) -> usize {
         self.copied.len() + self.shared_len
+    }
+
+    /// What is staged, where it lies in one piece.
+    #[must_use]
+    pub fn whole(&self) -> Option<&[u8]> {
+        self.shared.is_empty().then_some(&self.copied)
     }
 
     /// Whether nothing is staged.

@@ -61,8 +61,9 @@ impl Clock {
     #[must_use]
     pub fn now(&self) -> Now {
         let shared = &*self.shared;
-        let elapsed = shared.start.elapsed().as_millis();
-        let uptime = u64::try_from(elapsed).unwrap_or(u64::MAX);
+        let elapsed = shared.start.elapsed();
+        // `as_millis` counts in 128 bits.
+        let uptime = elapsed.as_secs() * 1000 + u64::from(elapsed.subsec_millis());
         if uptime >= shared.correction.load(Ordering::Relaxed) {
             shared.correct(uptime, system_millis());
         }

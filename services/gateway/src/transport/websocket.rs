@@ -8,7 +8,6 @@ use gyre_runtime::Stream;
 use gyre_session::Transport as Facts;
 
 use super::{Ended, Transport, outbox};
-use crate::connection::with_messages;
 use crate::outgoing::Outgoing;
 use crate::websocket::WebSocket;
 
@@ -69,11 +68,7 @@ impl Transport for WebSocketTransport {
         cx: &mut Context<'_>,
         frames: &mut Vec<Bytes>,
     ) -> Poll<Result<(), Ended>> {
-        with_messages(|messages| {
-            let read = self.socket.poll_read(cx, messages);
-            frames.extend(messages.drain(..).map(|message| message.bytes));
-            read.map_err(Ended::from)
-        })
+        self.socket.poll_read(cx, frames).map_err(Ended::from)
     }
 
     fn take_pong(&mut self) -> bool {

@@ -142,10 +142,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     ///
     /// Why there will be nothing more to read, after all messages that came before.
-    pub fn poll_read(
+    pub fn poll_read<M: From<Message>>(
         &mut self,
         cx: &mut Context<'_>,
-        messages: &mut Vec<Message>,
+        messages: &mut Vec<M>,
     ) -> Poll<Result<(), ReadError>> {
         if let Some(end) = self.end.take() {
             return Poll::Ready(Err(self.conclude(*end, cx)));
@@ -339,11 +339,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Poll::Ready(Ok(buffer.get_mut(..filled).unwrap_or_default()))
     }
 
-    fn take_in(
+    fn take_in<M: From<Message>>(
         &mut self,
         mut input: &mut [u8],
         cx: &mut Context<'_>,
-        messages: &mut Vec<Message>,
+        messages: &mut Vec<M>,
     ) -> Result<(), ReadError> {
         let before = messages.len();
         let decoded = self.decode(&mut input, messages);
@@ -363,14 +363,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
-    fn decode(
+    fn decode<M: From<Message>>(
         &mut self,
         input: &mut &mut [u8],
-        messages: &mut Vec<Message>,
+        messages: &mut Vec<M>,
     ) -> Result<(), ReadError> {
         while let Some(event) = self.decoder.next(input, &self.settings)? {
             match event {
-                Event::Message(message) => messages.push(message),
+                Event::Message(message) => messages.push(message.into()),
                 Event::Ping(payload) => self.backlog.get_or_insert_default().add_pong(payload),
                 Event::Pong => self.has_pong = true,
                 Event::Close(close) => return Err(ReadError::Closed(close)),
@@ -430,16 +430,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     fn write_once(&mut self, staging: &Staging, done: usize) -> io::Result<Option<usize>> {
         // Nobody waits here: `flush` will leave the waker of who does.
         let cx = &mut Context::from_waker(Waker::noop());
-        let mut slices = [IoSlice::new(&[]); SLICES_MAX];
-        let count = fill(
-            &mut slices,
-            staging.pieces().map(|piece| piece.as_slice()),
-            done,
-        );
         let io = Pin::new(&mut self.io);
-        let taken = match slices.get(..count).unwrap_or_default() {
-            [one] => io.poll_write(cx, one),
-            many => io.poll_write_vectored(cx, many),
+        let taken = if let Some(whole) = staging.whole() {
+            io.poll_write(cx, whole.get(done..).unwrap_or_default())
+        } else {
+            let mut slices = [IoSlice::new(&[]); SLICES_MAX];
+            let pieces = staging.pieces().map(|piece| piece.as_slice());
+            let count = fill(&mut slices, pieces, done);
+            io.poll_write_vectored(cx, slices.get(..count).unwrap_or_default())
         };
         match taken? {
             Poll::Ready(0) => Err(io::ErrorKind::WriteZero.into()),

@@ -22,6 +22,12 @@ pub struct Message {
     pub bytes: Bytes,
 }
 
+impl From<Message> for Bytes {
+    fn from(message: Message) -> Self {
+        message.bytes
+    }
+}
+
 /// What the client sent.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Event {
