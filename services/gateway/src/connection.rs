@@ -38,14 +38,18 @@ use crate::revocation;
 use crate::transport::{Ended, Transport};
 
 /// What a driver is made of.
+///
+/// In this order in memory, for a session begins with what every turn looks at: a connection that was
+/// at rest lies in no cache, and what lies together comes together.
+#[repr(C)]
 pub(crate) struct Parts<T> {
     pub(crate) node: Arc<Node>,
-    pub(crate) session: Session,
-    pub(crate) transport: T,
-    pub(crate) context: Context,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) facts: Facts,
     pub(crate) limits: Limits,
-    pub(crate) counters: Arc<Counters>,
+    pub(crate) context: Context,
+    pub(crate) transport: T,
+    pub(crate) session: Session,
 }
 
 /// Limits of the transport.
@@ -58,8 +62,10 @@ pub(crate) struct Limits {
 }
 
 /// One connection, from the answered upgrade to the end.
+///
+/// In this order in memory, see [`Parts`].
+#[repr(C)]
 pub(crate) struct Driver<T> {
-    parts: Parts<T>,
     /// Frames that were read and not looked at, newest first.
     unread: Vec<Bytes>,
     /// The frame that is being looked at.
@@ -73,6 +79,7 @@ pub(crate) struct Driver<T> {
     stuck: Option<(Uptime, u64)>,
     /// Told to come back elsewhere: no more commands are taken, those under way are answered.
     is_leaving: bool,
+    parts: Parts<T>,
 }
 
 /// What one of a hundred thousand connections that do nothing may take; a byte more takes a quarter more
@@ -239,9 +246,9 @@ impl<T: Transport> Driver<T> {
         match item {
             Item::Delivery(id, prepared) => parts.session.handle_delivery(id, &prepared, now),
             Item::StreamEnd(id, unsubscribe) => {
-                parts.session.handle_stream_end(id, unsubscribe);
+                parts.session.handle_stream_end(id, *unsubscribe);
             }
-            Item::Frame(frame) => self.unread.insert(0, frame),
+            Item::Frame(frame) => self.unread.insert(0, *frame),
             Item::Control(controlled) => {
                 let control = parts.context.expect(controlled.done);
                 parts

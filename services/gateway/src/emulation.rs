@@ -53,7 +53,7 @@ impl Sessions {
         };
         let bytes = frame.len();
         // A client that sends faster than its commands are worked on is slow in its own way.
-        handle.mailbox.offer(Item::Frame(frame), bytes);
+        handle.mailbox.offer(Item::Frame(Box::new(frame)), bytes);
         true
     }
 }

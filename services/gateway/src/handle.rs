@@ -55,14 +55,17 @@ pub(crate) enum Item {
     /// The hub has something for a subscription.
     Delivery(SubscriptionId, Arc<Prepared>),
     /// The stream of a subscription is over.
-    StreamEnd(SubscriptionId, Unsubscribe),
+    StreamEnd(SubscriptionId, Box<Unsubscribe>),
     /// Commands that came by a request of their own.
-    Frame(Bytes),
+    Frame(Box<Bytes>),
     /// The server API wants something.
     Control(Box<Controlled>),
     /// The server API wants to know what the connection is; no answer: it is not connected.
     Describe(oneshot::Sender<Described>),
 }
+
+/// Every connection has room for one.
+const _: () = assert!(size_of::<Item>() <= 24);
 
 /// A connection at one moment, its transport included.
 #[derive(Debug)]

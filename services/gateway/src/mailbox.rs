@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use atomic_waker::AtomicWaker;
 use parking_lot::Mutex;
 
-/// Items that an empty queue may keep room for while nothing happens. Unit: items.
+/// Items beyond the first that an empty queue may keep room for while nothing happens. Unit: items.
 ///
 /// 16: what a connection gets between two turns. Room beyond it stays only as long as it is used.
 const CAPACITY_KEPT: usize = 16;
@@ -88,7 +88,10 @@ pub struct Mailbox<T> {
 
 #[derive(Debug)]
 struct Queue<T> {
-    items: VecDeque<(T, u32)>,
+    /// The oldest, unless it has been taken and there are more: mostly the only one.
+    first: Option<(T, u32)>,
+    #[expect(clippy::box_collection, reason = "most queues never hold more than one item")]
+    rest: Option<Box<VecDeque<(T, u32)>>>,
     bytes: usize,
 }
 
@@ -100,7 +103,8 @@ impl<T> Mailbox<T> {
             bits: AtomicU32::new(0),
             owner: AtomicWaker::new(),
             queue: Mutex::new(Queue {
-                items: VecDeque::new(),
+                first: None,
+                rest: None,
                 bytes: 0,
             }),
             bytes_max,
@@ -130,7 +134,7 @@ impl<T> Mailbox<T> {
                 return Offered::Full;
             }
             queue.bytes = total;
-            queue.items.push_back((item, counted));
+            queue.push(item, counted);
         }
         if self.bits.fetch_or(QUEUED, Ordering::AcqRel) & QUEUED == 0 {
             self.owner.wake();
@@ -171,12 +175,15 @@ impl<T> Mailbox<T> {
     /// Moves the items that are meant into `items`, oldest first, past those that are not.
     pub fn pull(&self, items: &mut Vec<T>, is_meant: impl Fn(&T) -> bool) {
         let mut queue = self.queue.lock();
-        for (item, counted) in std::mem::take(&mut queue.items) {
+        for _ in 0..queue.len() {
+            let Some((item, counted)) = queue.pop() else {
+                break;
+            };
             if is_meant(&item) {
                 queue.bytes = queue.bytes.saturating_sub(counted as usize);
                 items.push(item);
             } else {
-                queue.items.push_back((item, counted));
+                queue.push(item, counted);
             }
         }
     }
@@ -187,7 +194,7 @@ impl<T> Mailbox<T> {
             let mut queue = self.queue.lock();
             self.bits.fetch_or(CLOSED, Ordering::Relaxed);
             queue.bytes = 0;
-            std::mem::take(&mut queue.items)
+            (queue.first.take(), queue.rest.take())
         };
         // Items may own a lot; not under the lock.
         drop(dropped);
@@ -224,18 +231,18 @@ impl<T> Mailbox<T> {
     /// Moves up to `max` items; whether there were any.
     fn take(&self, items: &mut Vec<T>, max: usize) -> bool {
         let mut queue = self.queue.lock();
-        let count = queue.items.len().min(max);
+        let count = queue.len().min(max);
         let mut bytes = 0_usize;
         items.reserve(count);
-        for (item, counted) in (0..count).map_while(|_| queue.items.pop_front()) {
+        for (item, counted) in (0..count).map_while(|_| queue.pop()) {
             bytes = bytes.saturating_add(counted as usize);
             items.push(item);
         }
         queue.bytes = queue.bytes.saturating_sub(bytes);
-        if !queue.items.is_empty() {
+        if queue.len() > 0 {
             // No wake: the owner is here, and its next look sees the bit.
             self.bits.fetch_or(QUEUED, Ordering::Relaxed);
-        } else if count <= queue.items.capacity() / 4 {
+        } else if count <= queue.capacity() / 4 {
             // Steady bursts keep their room, one that is over does not.
             queue.release();
         }
@@ -245,16 +252,39 @@ impl<T> Mailbox<T> {
     /// Gives back what a burst has left, once a signal finds nothing queued.
     fn release(&self) {
         let mut queue = self.queue.lock();
-        if queue.items.is_empty() {
+        if queue.len() == 0 {
             queue.release();
         }
     }
 }
 
 impl<T> Queue<T> {
+    fn len(&self) -> usize {
+        let rest = self.rest.as_ref().map_or(0, |rest| rest.len());
+        usize::from(self.first.is_some()) + rest
+    }
+
+    fn push(&mut self, item: T, counted: u32) {
+        if self.len() == 0 {
+            self.first = Some((item, counted));
+        } else {
+            let rest = self.rest.get_or_insert_default();
+            rest.push_back((item, counted));
+        }
+    }
+
+    fn pop(&mut self) -> Option<(T, u32)> {
+        let first = self.first.take();
+        first.or_else(|| self.rest.as_mut()?.pop_front())
+    }
+
+    fn capacity(&self) -> usize {
+        self.rest.as_ref().map_or(0, |rest| rest.capacity())
+    }
+
     fn release(&mut self) {
-        if self.items.capacity() > CAPACITY_KEPT {
-            self.items = VecDeque::new();
+        if self.capacity() > CAPACITY_KEPT {
+            self.rest = None;
         }
     }
 }

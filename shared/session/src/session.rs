@@ -37,36 +37,41 @@ use crate::subscription::watch::Watch;
 use crate::transport::{Names, Transport};
 
 /// One client connection's protocol state. See the crate's documentation for the order of calls.
+///
+/// In this order in memory: first what every delivery looks at, which a session that was at rest has in
+/// no cache.
 #[derive(Debug)]
+#[repr(C)]
 pub struct Session {
-    pub(crate) settings: Arc<Settings>,
-    pub(crate) transport: Transport,
-    pub(crate) phase: Phase,
-    pub(crate) identity: Identity,
-    pub(crate) names: Option<Box<Names>>,
+    pub(crate) messages: VecDeque<Message>,
     pub(crate) table: Table,
-    pub(crate) watch: Watch,
-    pub(crate) liveness: Option<Liveness>,
-    random: u64,
-    /// Closes the connection if it is not prolonged; `None`: never.
-    pub(crate) expire_due: Option<Uptime>,
-    pending: SmallVec<[(Ticket, Pending); 1]>,
-    next_ticket: u32,
+    pub(crate) transport: Transport,
     /// Commands that wait for their answer.
     in_flight: u32,
-    /// Until an unsubscribe is done, no command is taken; the instant is its deadline.
-    exclusive_until: Option<Uptime>,
-    /// A subscribe to a channel that is just being left.
-    stalled: Option<Box<Command>>,
-    /// Commands of the server API that came in the middle of something, in order.
-    pub(crate) held: Vec<(u32, Control)>,
-    pub(crate) messages: VecDeque<Message>,
+    pub(crate) closing: Option<Box<Closing>>,
+    observations: SmallVec<[Observation; 1]>,
     /// In order; hardly ever more than one.
     effects: SmallVec<[(Ticket, Effect); 1]>,
     /// Where there were more, those before `effects`: all that a close brings are taken one by one.
     taken: Option<Box<std::vec::IntoIter<(Ticket, Effect)>>>,
-    observations: SmallVec<[Observation; 1]>,
-    pub(crate) closing: Option<Box<Closing>>,
+    /// Until an unsubscribe is done, no command is taken; the instant is its deadline.
+    exclusive_until: Option<Uptime>,
+    /// Closes the connection if it is not prolonged; `None`: never.
+    pub(crate) expire_due: Option<Uptime>,
+    pub(crate) watch: Watch,
+    pub(crate) phase: Phase,
+    pub(crate) liveness: Option<Liveness>,
+    // What only commands and timeouts look at.
+    pub(crate) settings: Arc<Settings>,
+    pub(crate) identity: Identity,
+    pub(crate) names: Option<Box<Names>>,
+    random: u64,
+    pending: SmallVec<[(Ticket, Pending); 1]>,
+    next_ticket: u32,
+    /// A subscribe to a channel that is just being left.
+    stalled: Option<Box<Command>>,
+    /// Commands of the server API that came in the middle of something, in order.
+    pub(crate) held: Vec<(u32, Control)>,
 }
 
 /// What an effect's completion is for.

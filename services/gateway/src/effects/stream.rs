@@ -145,7 +145,7 @@ async fn read(
             }
         }
     };
-    handle.ask(Item::StreamEnd(id, unsubscribe));
+    handle.ask(Item::StreamEnd(id, Box::new(unsubscribe)));
 }
 
 fn prepared(channel: &ChannelName, publication: pb::Publication) -> Arc<Prepared> {

@@ -3,6 +3,7 @@ use std::hash::BuildHasher;
 use foldhash::fast::FixedState;
 use gyre_types::SubscriptionId;
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 
 use crate::subscription::Subscription;
 
@@ -11,7 +12,8 @@ use crate::subscription::Subscription;
 /// A slot's generation changes with each use, so that a delivery for a left channel finds nothing.
 #[derive(Debug, Default)]
 pub(crate) struct Table {
-    places: Vec<Place>,
+    /// Most sessions have one subscription.
+    places: SmallVec<[Place; 1]>,
     by_name: HashTable<u32>,
     free: Vec<u32>,
 }
