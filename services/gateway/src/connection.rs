@@ -299,12 +299,7 @@ impl<T: Transport> Driver<T> {
     }
 
     // hot path: command 1/5
-    fn poll_read(
-        &mut self,
-        cx: &mut TaskContext<'_>,
-        frames: &mut Vec<Bytes>,
-        now: Now,
-    ) -> Looked {
+    fn poll_read(&mut self, cx: &mut TaskContext<'_>, frames: &mut Vec<Bytes>, now: Now) -> Looked {
         let is_busy = self.has_read() || self.is_leaving;
         if is_busy || self.parts.transport.is_pending() || !self.parts.session.is_reading() {
             return Looked::Away;

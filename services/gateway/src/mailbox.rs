@@ -90,7 +90,10 @@ pub struct Mailbox<T> {
 struct Queue<T> {
     /// The oldest, unless it has been taken and there are more: mostly the only one.
     first: Option<(T, u32)>,
-    #[expect(clippy::box_collection, reason = "most queues never hold more than one item")]
+    #[expect(
+        clippy::box_collection,
+        reason = "most queues never hold more than one item"
+    )]
     rest: Option<Box<VecDeque<(T, u32)>>>,
     bytes: usize,
 }

@@ -13,8 +13,8 @@ use gyre_telemetry::metrics::Error as RegisterError;
 use http::Version;
 use prometheus::{Histogram, IntCounter, IntCounterVec, IntGauge};
 
-pub(crate) use self::transport::{Frames, Transport};
 use self::transport::Transports;
+pub(crate) use self::transport::{Frames, Transport};
 
 /// Upper bounds of command durations. Unit: seconds.
 const COMMAND_BUCKETS: &[f64] = &[

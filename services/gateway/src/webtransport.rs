@@ -10,20 +10,21 @@ use gyre_protocol::{Envelope, Format};
 use gyre_runtime::tls::Tls;
 use gyre_runtime::{Head, OnExit};
 use gyre_session::Transport as Facts;
-use http::header::ORIGIN;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri, Version};
+use http::{Method, StatusCode, Uri, Version};
 use tokio::time::{interval, timeout};
-use wtransport::endpoint::endpoint_side::Server;
-use wtransport::endpoint::{IncomingSession, SessionRequest};
-use wtransport::stream::BiStream;
-use wtransport::{Endpoint as Quic, ServerConfig};
+use web_transport_quinn::quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
+use web_transport_quinn::quinn::{
+    Connection, ConnectionError, Endpoint as Quic, EndpointConfig, Incoming, ServerConfig,
+    TransportConfig, VarInt, default_runtime,
+};
+use web_transport_quinn::{Request, ServerError};
 
 use crate::admission::Admission;
 use crate::connection::{Driver, Limits};
 use crate::node::Node;
 use crate::opening::{Naming, Opening};
 use crate::streams::parameter;
-use crate::transport::webtransport::WebTransport;
+use crate::transport::webtransport::{Link, WebTransport};
 
 /// Longest wait for a handshake, and then for the stream. Source: client protocol, 8.7.
 const OPEN_WAIT: Duration = Duration::from_secs(10);
@@ -35,7 +36,21 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(10);
 const KEEP_ALIVE: Duration = Duration::from_secs(20);
 
 /// How long a path may be dead. 40 s: two of them.
-const IDLE_MAX: Duration = Duration::from_secs(40);
+const IDLE_MAX_MS: u32 = 40_000;
+
+/// Streams that a client may have open in each direction. 16: HTTP/3 has three of its own, a session one.
+const STREAMS_MAX: u32 = 16;
+
+/// What a connection holds of what was received and not read, or sent and not acknowledged. Unit: bytes.
+///
+/// 256 KiB: more than a command, and a path of 100 ms still carries 2.5 MB/s.
+const WINDOW_BYTES: u32 = 256 * 1024;
+
+/// The same of datagrams, which nobody reads. HTTP/3 wants them to be possible.
+const DATAGRAM_BYTES: usize = 16 * 1024;
+
+/// How long a client has to take a refusal.
+const REFUSAL_WAIT: Duration = Duration::from_secs(1);
 
 /// Longest wait for clients to learn that their sessions are closed. Eight seconds: they have five to
 /// take the end of their stream, and one until the session is closed.
@@ -56,7 +71,7 @@ pub(crate) struct Endpoint {
 /// The same with its socket.
 pub(crate) struct Listening {
     endpoint: Arc<Endpoint>,
-    quic: Quic<Server>,
+    quic: Quic,
     tls: Tls,
 }
 
@@ -65,7 +80,7 @@ pub(crate) struct Listening {
 pub(crate) enum Error {
     /// The certificate cannot be used over QUIC.
     #[error("http_server.tls cannot be used for HTTP/3")]
-    Tls,
+    Tls(#[from] NoInitialCipherSuite),
     /// The socket cannot be used.
     #[error("HTTP/3 cannot be served")]
     Socket(#[from] std::io::Error),
@@ -74,8 +89,9 @@ pub(crate) enum Error {
 impl Endpoint {
     /// Serves nobody yet. Has to be called within a tokio runtime.
     pub(crate) fn listen(self, socket: UdpSocket, tls: Tls) -> Result<Listening, Error> {
-        let config = ServerConfig::builder().with_bind_socket(socket);
-        let quic = Quic::server(configure(config, &tls)?)?;
+        let config = configure(&tls)?;
+        let runtime = default_runtime().ok_or_else(|| std::io::Error::other("no runtime"))?;
+        let quic = Quic::new(EndpointConfig::default(), Some(config), socket, runtime)?;
         Ok(Listening {
             endpoint: Arc::new(self),
             quic,
@@ -84,17 +100,22 @@ impl Endpoint {
     }
 }
 
-type Unconfigured =
-    wtransport::config::ServerConfigBuilder<wtransport::config::states::WantsIdentity>;
-
-fn configure(config: Unconfigured, tls: &Tls) -> Result<ServerConfig, Error> {
+fn configure(tls: &Tls) -> Result<ServerConfig, Error> {
     let mut shown = (*tls.current()).clone();
     shown.alpn_protocols = vec![ALPN.to_vec()];
-    let config = config
-        .with_custom_tls(shown)
+    let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(shown)?));
+    let mut transport = TransportConfig::default();
+    transport
         .keep_alive_interval(Some(KEEP_ALIVE))
-        .max_idle_timeout(Some(IDLE_MAX));
-    Ok(config.map_err(|_too_long| Error::Tls)?.build())
+        .max_idle_timeout(Some(VarInt::from_u32(IDLE_MAX_MS).into()))
+        .max_concurrent_bidi_streams(VarInt::from_u32(STREAMS_MAX))
+        .max_concurrent_uni_streams(VarInt::from_u32(STREAMS_MAX))
+        .stream_receive_window(VarInt::from_u32(WINDOW_BYTES))
+        .receive_window(VarInt::from_u32(WINDOW_BYTES))
+        .send_window(u64::from(WINDOW_BYTES))
+        .datagram_receive_buffer_size(Some(DATAGRAM_BYTES));
+    config.transport_config(Arc::new(transport));
+    Ok(config)
 }
 
 impl Listening {
@@ -109,6 +130,9 @@ impl Listening {
             tokio::select! {
                 () = drain.draining() => break,
                 incoming = self.quic.accept() => {
+                    let Some(incoming) = incoming else {
+                        break;
+                    };
                     let session = Arc::clone(&self.endpoint).session(incoming);
                     tasks.spawn("connection", OnExit::Ignore, session);
                 }
@@ -126,28 +150,46 @@ impl Listening {
     }
 
     fn renew(&self) {
-        let config = self.quic.local_addr().map_err(Error::from);
-        let config = config.and_then(|address| {
-            let unused = ServerConfig::builder().with_bind_address(address);
-            configure(unused, &self.tls)
-        });
-        let renewed = config.and_then(|config| Ok(self.quic.reload_config(config, false)?));
-        if let Err(error) = renewed {
-            let error = &error as &dyn std::error::Error;
-            tracing::error!(error, "certificates changed and cannot be used for HTTP/3");
+        match configure(&self.tls) {
+            Ok(config) => self.quic.set_server_config(Some(config)),
+            Err(error) => {
+                let error = &error as &dyn std::error::Error;
+                tracing::error!(error, "certificates changed and cannot be used for HTTP/3");
+            }
         }
     }
 }
 
+/// Why there is no session.
+#[derive(Debug, thiserror::Error)]
+enum Unopened {
+    #[error(transparent)]
+    Quic(#[from] ConnectionError),
+    #[error(transparent)]
+    Http(#[from] ServerError),
+}
+
+async fn request(incoming: Incoming) -> Result<Request, Unopened> {
+    Ok(Request::accept(incoming.await?).await?)
+}
+
+/// Answers that there will be no session, and waits until the client has it.
+async fn refuse(request: Request, status: StatusCode) {
+    let connection: Connection = request.conn().clone();
+    if request.reject(status).await.is_ok() {
+        let _ = timeout(REFUSAL_WAIT, connection.closed()).await;
+    }
+}
+
 impl Endpoint {
-    async fn session(self: Arc<Self>, incoming: IncomingSession) {
+    async fn session(self: Arc<Self>, incoming: Incoming) {
         let peer = incoming.remote_address();
         // In a box: it is soon over, and would lie in the task for ever.
         let request = Box::pin(async {
-            match timeout(OPEN_WAIT, incoming).await {
+            match timeout(OPEN_WAIT, request(incoming)).await {
                 Ok(Ok(request)) => Some(request),
                 Ok(Err(error)) => {
-                    tracing::debug!(%peer, %error, "HTTP/3 handshake failed");
+                    tracing::debug!(%peer, %error, "no session over HTTP/3");
                     None
                 }
                 Err(_elapsed) => None,
@@ -158,8 +200,7 @@ impl Endpoint {
         };
         if self.admission.enter(self.node.clock.now().uptime).is_err() {
             self.node.metrics.connection_limit.inc();
-            request.too_many_requests().await;
-            return;
+            return Box::pin(refuse(request, StatusCode::SERVICE_UNAVAILABLE)).await;
         }
         let prepared = Box::pin(self.prepare(request)).await;
         if let Some(driver) = prepared {
@@ -168,19 +209,19 @@ impl Endpoint {
         self.admission.leave();
     }
 
-    async fn prepare(&self, request: SessionRequest) -> Option<Box<Driver<WebTransport>>> {
+    async fn prepare(&self, request: Request) -> Option<Box<Driver<WebTransport>>> {
         let head = head_of(&request)?;
         if head.path() != self.path {
-            request.not_found().await;
+            refuse(request, StatusCode::NOT_FOUND).await;
             return None;
         }
         if !self.node.live.load().origins.allows(&head.headers) {
-            request.forbidden().await;
+            refuse(request, StatusCode::FORBIDDEN).await;
             return None;
         }
-        let session = request.accept().await.ok()?;
+        let session = Link::new(request.ok().await.ok()?);
         // A client that opens no stream has nothing to say.
-        let stream = timeout(OPEN_WAIT, session.accept_bi()).await.ok()?.ok()?;
+        let stream = timeout(OPEN_WAIT, session.accept()).await.ok()?.ok()?;
         let facts = Facts {
             format: format(&head),
             envelope: Envelope::Reply,
@@ -188,7 +229,6 @@ impl Endpoint {
             tells_disconnect: true,
         };
         let opening = Opening::new(&self.node, facts, Naming::Unnamed, &head);
-        let stream = BiStream::join(stream);
         let command_bytes_max = self.limits.command_bytes_max;
         let transport = WebTransport::new(session, stream, facts, command_bytes_max);
         Some(Box::new(opening.driver(transport, self.limits, Vec::new())))
@@ -203,24 +243,16 @@ fn format(head: &Head) -> Format {
 }
 
 /// The request, as other endpoints see theirs; `None` if it is none.
-fn head_of(request: &SessionRequest) -> Option<Head> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in request.headers() {
-        // What stands before the headers proper begins with a colon.
-        if let (Ok(name), Ok(value)) = (
-            HeaderName::try_from(name.as_str()),
-            HeaderValue::try_from(value.as_str()),
-        ) {
-            headers.append(name, value);
-        }
-    }
-    if let Some(origin) = request.origin() {
-        headers.insert(ORIGIN, HeaderValue::try_from(origin).ok()?);
-    }
+fn head_of(request: &Request) -> Option<Head> {
+    let path = request.url.path();
+    let uri = match request.url.query() {
+        Some(query) => format!("{path}?{query}").parse::<Uri>(),
+        None => path.parse(),
+    };
     Some(Head {
         method: Method::CONNECT,
-        uri: request.path().parse::<Uri>().ok()?,
+        uri: uri.ok()?,
         version: Version::HTTP_3,
-        headers,
+        headers: request.headers.clone(),
     })
 }

@@ -188,4 +188,22 @@ describe('in Chromium', { ...TIMEOUT, skip: SKIP }, () => {
       });
     }
   }
+
+  test('a WebTransport session says why it was closed', TIMEOUT, async () => {
+    const made = await page('json');
+    const end = await made.evaluate(async (url) => {
+      const session = new globalThis.WebTransport(url);
+      await session.ready;
+      const stream = await session.createBidirectionalStream();
+      const command = new TextEncoder().encode('{"id":1,"connect":{}}\n');
+      const writer = stream.writable.getWriter();
+      // The second connect is one too many.
+      await writer.write(command);
+      await writer.write(command);
+      const { closeCode, reason } = await session.closed;
+      return { closeCode, reason };
+    }, `https://127.0.0.1:${secured.port}/connection/webtransport`);
+    assert.deepEqual(end, { closeCode: 3501, reason: 'bad request' });
+    await made.close();
+  });
 });

@@ -183,7 +183,11 @@ fn storage_of_a_burst_is_given_back_and_a_little_is_kept() {
         owner.mailbox.offer(n, 1);
         assert_eq!(owner.poll(8).1, [n]);
     }
-    assert_eq!(owner.mailbox.queue.lock().capacity(), 0, "one item has a place");
+    assert_eq!(
+        owner.mailbox.queue.lock().capacity(),
+        0,
+        "one item has a place"
+    );
     for n in 0..4 {
         owner.mailbox.offer(n, 1);
         owner.mailbox.offer(n + 10, 1);

@@ -1,6 +1,8 @@
 //! Messages on the one stream of a WebTransport session: lines, or Protobuf with lengths.
 
+use std::fmt;
 use std::io;
+use std::ops::Deref as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -12,8 +14,8 @@ use gyre_runtime::{Duplex, Stream};
 use gyre_session::{Message, Transport as Facts};
 use memchr::memrchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use wtransport::stream::BiStream;
-use wtransport::{Connection, VarInt};
+use web_transport_quinn::quinn::{Connection, VarInt};
+use web_transport_quinn::{RecvStream, SendStream, Session, SessionError};
 
 use super::outlet::Outlet;
 use super::{Ended, Transport};
@@ -28,7 +30,7 @@ const CLOSE_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct WebTransport {
     outlet: Outlet,
-    session: Connection,
+    session: Link,
     facts: Facts,
     decoder: Decoder,
 }
@@ -36,12 +38,12 @@ pub(crate) struct WebTransport {
 impl WebTransport {
     /// A session and its stream; commands of more than `command_bytes_max` end it.
     pub(crate) fn new(
-        session: Connection,
-        stream: BiStream,
+        session: Link,
+        stream: OneStream,
         facts: Facts,
         command_bytes_max: usize,
     ) -> Self {
-        let io = Stream::Shared(Box::new(OneStream(stream)));
+        let io = Stream::Shared(Box::new(stream));
         Self {
             outlet: Outlet::new(io),
             session,
@@ -114,11 +116,36 @@ impl Transport for WebTransport {
             if !is_gone {
                 self.outlet.close().await;
                 // A client that closes the session itself is waited for no longer.
-                let _ = tokio::time::timeout(CLOSE_PAUSE, self.session.closed()).await;
+                let _ = tokio::time::timeout(CLOSE_PAUSE, self.session.0.closed()).await;
+                // Told on the session's own stream; the connection ends when the client has heard it,
+                // or a moment later.
+                self.session.0.close(code, reason.as_bytes());
+                self.session.0.closed().await;
             }
-            self.session
-                .close(VarInt::from_u32(code), reason.as_bytes());
         })
+    }
+}
+
+/// A session, and the connection under it, which ends with it.
+#[derive(Debug)]
+pub(crate) struct Link(Session);
+
+impl Link {
+    pub(crate) const fn new(session: Session) -> Self {
+        Self(session)
+    }
+
+    /// The stream that the client opens.
+    pub(crate) async fn accept(&self) -> Result<OneStream, SessionError> {
+        let (send, receive) = self.0.accept_bi().await?;
+        Ok(OneStream { send, receive })
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        // For a session that was closed in the orderly way this is too late to change anything.
+        Connection::close(self.0.deref(), VarInt::from_u32(0), &[]);
     }
 }
 
@@ -182,8 +209,16 @@ fn length(read: &[u8]) -> Option<(usize, usize)> {
 }
 
 /// The stream, as the rest of the process knows streams.
-#[derive(Debug)]
-struct OneStream(BiStream);
+pub(crate) struct OneStream {
+    send: SendStream,
+    receive: RecvStream,
+}
+
+impl fmt::Debug for OneStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OneStream").finish_non_exhaustive()
+    }
+}
 
 impl AsyncRead for OneStream {
     fn poll_read(
@@ -191,7 +226,7 @@ impl AsyncRead for OneStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_read(cx, buffer)
+        Pin::new(&mut self.receive).poll_read(cx, buffer)
     }
 }
 
@@ -201,21 +236,21 @@ impl AsyncWrite for OneStream {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
+        Pin::new(&mut self.send).poll_write(cx, bytes)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
+        Pin::new(&mut self.send).poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
+        Pin::new(&mut self.send).poll_shutdown(cx)
     }
 }
 
 impl Duplex for OneStream {
     fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        gyre_runtime::listen::poll_read_out(&mut self.0, cx)
+        gyre_runtime::listen::poll_read_out(&mut self.receive, cx)
     }
 }
 

@@ -1,13 +1,18 @@
 //! WebTransport, from the client's side of HTTP/3.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
-use wtransport::endpoint::endpoint_side::Client;
-use wtransport::{ClientConfig, Connection, Endpoint, RecvStream, SendStream};
+use web_transport_quinn::proto::ConnectRequest;
+use web_transport_quinn::quinn::crypto::rustls::QuicClientConfig;
+use web_transport_quinn::quinn::{ClientConfig, Endpoint};
+use web_transport_quinn::{
+    Client, RecvStream, SendStream, Session as WebTransport, SessionError, WebTransportError,
+};
 
 use super::Outcome;
 use super::server::{Server, gyre, text};
@@ -18,29 +23,32 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const LIMIT: usize = 1_000;
 
-fn endpoint(files: &Files) -> Result<Endpoint<Client>, Box<dyn Error>> {
+fn client(files: &Files) -> Result<Client, Box<dyn Error>> {
     let mut tls = Files::client(&files.trusted()?)?;
     tls.alpn_protocols = vec![b"h3".to_vec()];
-    let config = ClientConfig::builder()
-        .with_bind_address(([127, 0, 0, 1], 0).into())
-        .with_custom_tls(tls)
-        .build();
-    Ok(Endpoint::client(config)?)
+    let config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+    let endpoint = Endpoint::client(([127, 0, 0, 1], 0).into())?;
+    Ok(Client::new(endpoint, config))
+}
+
+fn request(server: &Server, path: &str) -> Result<ConnectRequest, Box<dyn Error>> {
+    let url = format!("https://localhost:{}{path}", server.port);
+    Ok(ConnectRequest::new(url.parse::<url::Url>()?))
 }
 
 /// A session, and its stream.
 struct Session {
-    _connection: Connection,
+    session: WebTransport,
     send: SendStream,
     receive: RecvStream,
 }
 
 impl Session {
-    async fn open(endpoint: &Endpoint<Client>, url: &str) -> Result<Self, Box<dyn Error>> {
-        let connection = timeout(PATIENCE, endpoint.connect(url)).await??;
-        let (send, receive) = connection.open_bi().await?.await?;
+    async fn open(client: &Client, request: ConnectRequest) -> Result<Self, Box<dyn Error>> {
+        let session = timeout(PATIENCE, client.connect(request)).await??;
+        let (send, receive) = session.open_bi().await?;
         Ok(Self {
-            _connection: connection,
+            session,
             send,
             receive,
         })
@@ -58,6 +66,31 @@ impl Session {
         }
         Ok(read)
     }
+
+    /// Waits for the end of the session, which has to have this code and reason.
+    async fn expect_end(&self, code: u32, reason: &str) -> Outcome {
+        let end = timeout(PATIENCE, self.session.closed()).await?;
+        match end {
+            SessionError::WebTransportError(WebTransportError::Closed(c, r))
+                if (c, r.as_str()) == (code, reason) =>
+            {
+                Ok(())
+            }
+            other => Err(format!("closed otherwise: {other:?}").into()),
+        }
+    }
+}
+
+/// With which status of HTTP a session is refused.
+async fn refusal(client: &Client, request: ConnectRequest) -> Result<String, Box<dyn Error>> {
+    match timeout(PATIENCE, client.connect(request)).await? {
+        Ok(_) => Ok("none".to_owned()),
+        Err(error) => {
+            let told = format!("{error:?}");
+            let status = ["403", "404", "503"].into_iter().find(|s| told.contains(s));
+            Ok(status.map_or(told.clone(), str::to_owned))
+        }
+    }
 }
 
 #[test]
@@ -70,12 +103,11 @@ fn sessions_are_taken_at_the_path_of_the_option_up_to_its_limit() -> Outcome {
     });
     let server = Server::start(&["-c", &files.config("config.json", &config)?])?;
     Runtime::new()?.block_on(async {
-        let endpoint = endpoint(&files)?;
-        let url = |path: &str| format!("https://localhost:{}{path}", server.port);
-        let elsewhere = Session::open(&endpoint, &url("/connection/webtransport")).await;
-        assert!(elsewhere.is_err(), "nothing is there");
+        let client = client(&files)?;
+        let elsewhere = request(&server, "/connection/webtransport")?;
+        assert_eq!(refusal(&client, elsewhere).await?, "404");
 
-        let mut session = Session::open(&endpoint, &url("/moved")).await?;
+        let mut session = Session::open(&client, request(&server, "/moved")?).await?;
         session
             .ask("{\"id\":1,\"connect\":{}}\n", "\"client\"")
             .await?;
@@ -86,6 +118,61 @@ fn sessions_are_taken_at_the_path_of_the_option_up_to_its_limit() -> Outcome {
         };
         session.ask(&rpc(LIMIT), "\"id\":2").await?;
         assert!(session.ask(&rpc(LIMIT + 1), "\"id\":2").await.is_err());
+        session.expect_end(3501, "bad request").await?;
+        Ok(())
+    })
+}
+
+#[test]
+fn who_is_not_let_in_is_told_with_a_status() -> Outcome {
+    let files = Files::new("webtransport-refusals")?;
+    let config = json!({
+        "http_server": {"tls": files.section(), "http3": {"enabled": true}},
+        "client": {
+            "insecure": true,
+            "connection_limit": 1,
+            "allowed_origins": ["https://good.example"],
+        },
+        "webtransport": {"enabled": true},
+    });
+    let server = Server::start(&["-c", &files.config("config.json", &config)?])?;
+    Runtime::new()?.block_on(async {
+        let client = client(&files)?;
+        let from = |origin: &'static str| {
+            let origin = http::HeaderValue::from_static(origin);
+            let request = request(&server, "/connection/webtransport")?;
+            Ok::<_, Box<dyn Error>>(request.with_header(http::header::ORIGIN, origin))
+        };
+        let bad = from("https://bad.example")?;
+        assert_eq!(refusal(&client, bad).await?, "403");
+        let mut session = Session::open(&client, from("https://good.example")?).await?;
+        session
+            .ask("{\"id\":1,\"connect\":{}}\n", "\"client\"")
+            .await?;
+        let second = from("https://good.example")?;
+        assert_eq!(refusal(&client, second).await?, "503");
+        Ok(())
+    })
+}
+
+#[test]
+fn the_session_says_why_it_is_closed() -> Outcome {
+    let files = Files::new("webtransport-close")?;
+    let config = json!({
+        "http_server": {"tls": files.section(), "http3": {"enabled": true}},
+        "client": {"insecure": true},
+        "webtransport": {"enabled": true},
+    });
+    let server = Server::start(&["-c", &files.config("config.json", &config)?])?;
+    Runtime::new()?.block_on(async {
+        let client = client(&files)?;
+        let asked = request(&server, "/connection/webtransport")?;
+        let mut session = Session::open(&client, asked).await?;
+        let connect = "{\"id\":1,\"connect\":{}}\n";
+        session.ask(connect, "\"client\"").await?;
+        let told = session.ask(connect, "\"disconnect\"").await?;
+        assert!(told.contains("\"code\":3501"), "{told}");
+        session.expect_end(3501, "bad request").await?;
         Ok(())
     })
 }

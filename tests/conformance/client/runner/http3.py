@@ -6,8 +6,9 @@ import ipaddress
 import ssl
 
 from aioquic.asyncio import QuicConnectionProtocol
+from aioquic.buffer import Buffer
 from aioquic.h3.connection import H3_ALPN, H3Connection
-from aioquic.h3.events import HeadersReceived
+from aioquic.h3.events import DataReceived, HeadersReceived
 from aioquic.quic.configuration import QuicConfiguration
 from aioquic.quic.connection import QuicConnection
 from aioquic.quic.events import ConnectionTerminated, StreamDataReceived
@@ -19,6 +20,8 @@ from cryptography.x509.oid import NameOID
 from .connection import Connection
 
 PATH = "/connection/webtransport"
+# The capsule that ends a session with a code.
+CLOSE_SESSION = 0x2843
 DATAGRAM_BYTES = 65536
 
 
@@ -44,7 +47,7 @@ class Session(QuicConnectionProtocol):
         self.answered = asyncio.get_running_loop().create_future()
         # Pieces of the stream; `None` at its end.
         self.pieces = asyncio.Queue()
-        # Code and text that the connection was closed with.
+        # Code and text that the session was closed with; if without, those of the connection.
         self.closed = asyncio.get_running_loop().create_future()
         self.stream = None
         self.silent = False
@@ -73,8 +76,16 @@ class Session(QuicConnectionProtocol):
                     self.pieces.put_nowait(None)
             case _:
                 for one in self.http.handle_event(event):
-                    if isinstance(one, HeadersReceived) and one.stream_id == self.session:
-                        self.answered.set_result(one.headers)
+                    match one:
+                        case HeadersReceived(stream_id=self.session):
+                            self.answered.set_result(one.headers)
+                        case DataReceived(stream_id=self.session) if one.data:
+                            self.take_capsule(Buffer(data=one.data))
+
+    def take_capsule(self, capsule):
+        kind, length = capsule.pull_uint_var(), capsule.pull_uint_var()
+        if kind == CLOSE_SESSION:
+            self.end(capsule.pull_uint32(), capsule.pull_bytes(length - 4).decode())
 
     def end(self, code, reason):
         if self.closed.done():
