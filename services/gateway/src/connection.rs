@@ -5,7 +5,8 @@
 //!
 //! 1. completions of effects;
 //! 2. the mailbox: signals, and deliveries while the socket takes what we write;
-//! 3. the socket: what waits to be written, then one read, if a command may be taken.
+//! 3. the socket: what waits to be written, then one read, if a command may be taken and the socket has
+//!    not been found empty since it last raised [`Signal::Readable`].
 //!
 //! Then commands are taken, and the session's outputs until there are none. There is no
 //! timer: the wheel raises [`Signal::Timeout`].
@@ -15,7 +16,7 @@ mod context;
 
 use std::future::poll_fn;
 use std::sync::Arc;
-use std::task::{Context as TaskContext, Poll};
+use std::task::{Context as TaskContext, Poll, Waker};
 
 use bytes::Bytes;
 use futures_util::FutureExt;
@@ -79,6 +80,8 @@ pub(crate) struct Driver<T> {
     stuck: Option<(Uptime, u64)>,
     /// Told to come back elsewhere: no more commands are taken, those under way are answered.
     is_leaving: bool,
+    /// The socket may have something to read; else it raises [`Signal::Readable`] when it has.
+    is_readable: bool,
     parts: Parts<T>,
 }
 
@@ -121,6 +124,7 @@ impl<T: Transport> Driver<T> {
             due: None,
             stuck: None,
             is_leaving: false,
+            is_readable: true,
         }
     }
 
@@ -158,7 +162,7 @@ impl<T: Transport> Driver<T> {
         let has_completed = self.poll_completions(cx, now);
         let mail = self.poll_mailbox(cx, &mut lists.items, now);
         let has_flushed = self.poll_flush(cx, now);
-        let read = self.poll_read(cx, &mut lists.frames, now);
+        let read = self.poll_read(&mut lists.frames, now);
         let has_moved = has_completed || has_flushed || mail.has_moved() || read.has_moved();
         let turn = if has_moved || self.may_take_command() {
             self.settle(now);
@@ -273,6 +277,7 @@ impl<T: Transport> Driver<T> {
             self.parts.session.handle_disconnect(Disconnect::SLOW, now);
         }
         self.is_leaving |= signals.has(Signal::Drain);
+        self.is_readable |= signals.has(Signal::Readable);
         if signals.has(Signal::Timeout) {
             self.parts.take_settings();
             self.due = None; // The alarm is over, and wants to be set anew.
@@ -299,12 +304,19 @@ impl<T: Transport> Driver<T> {
     }
 
     // hot path: command 1/5
-    fn poll_read(&mut self, cx: &mut TaskContext<'_>, frames: &mut Vec<Bytes>, now: Now) -> Looked {
+    fn poll_read(&mut self, frames: &mut Vec<Bytes>, now: Now) -> Looked {
+        if !self.is_readable {
+            return Looked::Nothing;
+        }
         let is_busy = self.has_read() || self.is_leaving;
         if is_busy || self.parts.transport.is_pending() || !self.parts.session.is_reading() {
             return Looked::Away;
         }
+        // A waker of its own: most turns are for deliveries, and leave the socket alone.
+        let waker = Waker::from(Arc::clone(&self.parts.context.handle));
+        let cx = &mut TaskContext::from_waker(&waker);
         let read = self.parts.transport.poll_read(cx, frames);
+        self.is_readable = read.is_ready();
         if !frames.is_empty() {
             // Most reads bring one frame, whose place is `commands`.
             self.commands = take_first(frames, &mut self.unread, &self.parts);

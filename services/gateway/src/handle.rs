@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::task::Wake;
 
 use bytes::Bytes;
 use gyre_hub::Subscriber;
@@ -185,6 +186,17 @@ impl Subscriber for Shared {
     fn offer(&self, subscription: SubscriptionId, prepared: &Arc<Prepared>) {
         // Whether it was taken, and what follows if not, is the mailbox's and its owner's business.
         let _ = self.0.deliver(subscription, prepared);
+    }
+}
+
+impl Wake for Handle {
+    /// The socket has something to read.
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.mailbox.raise(Signal::Readable);
     }
 }
 

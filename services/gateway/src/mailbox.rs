@@ -39,6 +39,8 @@ pub enum Signal {
     Overflow = 1 << 2,
     /// An item waits that an owner whose socket is stuck should fetch with [`Mailbox::pull`].
     Urgent = 1 << 3,
+    /// The socket may have something to read.
+    Readable = 1 << 4,
 }
 
 /// The signals raised since the owner last looked.
@@ -63,8 +65,11 @@ impl Signals {
     }
 }
 
-const SIGNALS: u32 =
-    Signal::Timeout as u32 | Signal::Drain as u32 | Signal::Overflow as u32 | Signal::Urgent as u32;
+const SIGNALS: u32 = Signal::Timeout as u32
+    | Signal::Drain as u32
+    | Signal::Overflow as u32
+    | Signal::Urgent as u32
+    | Signal::Readable as u32;
 
 /// What became of an offered item.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
@@ -221,7 +226,7 @@ impl<T> Mailbox<T> {
         // Cleared before the queue is looked at: an offer from here on sets the bit anew.
         self.bits.fetch_and(!taken, Ordering::AcqRel);
         let moved = wanted != 0 && self.take(items, max);
-        if !moved && max > 0 {
+        if !moved && max > 0 && signals.has(Signal::Timeout) {
             self.release();
         }
         if moved || !signals.is_empty() {
@@ -252,7 +257,7 @@ impl<T> Mailbox<T> {
         count > 0
     }
 
-    /// Gives back what a burst has left, once a signal finds nothing queued.
+    /// Gives back what a burst has left, once a timeout finds nothing queued.
     fn release(&self) {
         let mut queue = self.queue.lock();
         if queue.len() == 0 {

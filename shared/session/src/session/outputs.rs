@@ -50,16 +50,18 @@ impl Session {
         if self.closing.is_some() {
             return None;
         }
-        [
-            self.phase.deadline(),
-            self.exclusive_until,
-            self.expire_due,
-            self.liveness.as_ref().map(Liveness::next),
+        let mut soonest = self.liveness.as_ref().map(Liveness::next);
+        for other in [
             self.watch.next(),
-        ]
-        .into_iter()
-        .flatten()
-        .min()
+            self.expire_due,
+            self.exclusive_until,
+            self.phase.deadline(),
+        ] {
+            if other.is_some_and(|other| soonest.is_none_or(|soonest| other < soonest)) {
+                soonest = other;
+            }
+        }
+        soonest
     }
 
     /// What the driver may count, since the last call.
