@@ -175,10 +175,13 @@ fn failure(error: &Error, what: &'static str) -> Failure {
         Error::Unavailable { .. } | Error::OutcomeUnknown { .. } | Error::Internal { .. } => {}
     }
     match error.fault() {
-        Kind::Internal => tracing::error!(%error, what, "engine failed"),
+        Kind::Internal => {
+            tracing::error!(%error, what, "engine failed");
+            Failure::Internal
+        }
         Kind::Caller | Kind::Limit | Kind::Unavailable => {
             tracing::warn!(%error, what, "engine did not answer");
+            Failure::Unanswered
         }
     }
-    Failure::Internal
 }

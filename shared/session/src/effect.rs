@@ -163,7 +163,7 @@ pub enum Failure {
     UnrecoverablePosition,
     /// The engine or the configuration does not have it.
     NotAvailable,
-    /// The backend does not answer; trying again may help.
+    /// The backend or the engine does not answer; trying again may help.
     Unanswered,
 }
 

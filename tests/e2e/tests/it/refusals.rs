@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use crate::client::Link;
@@ -77,6 +78,50 @@ async fn redis_is_not_there_at_start() {
     server.kill();
     let mend = async |server: &mut Server| server.start_again().await;
     is_said(server, "Connection refused", mend).await;
+}
+
+/// What the client gets for a command; its pings are answered meanwhile.
+async fn answer(link: &mut Link, command: Value) -> Value {
+    let closed = Mutex::default();
+    link.say(&command).await.unwrap();
+    loop {
+        let messages = link.read(&closed).await;
+        let messages = messages.unwrap_or_else(|end| panic!("{end}, closed with {closed:?}"));
+        for message in messages {
+            if message == json!({}) {
+                link.say(&json!({})).await.unwrap();
+            } else if message["id"] == command["id"] {
+                return message;
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs Redis: python3 tests/env/suite.py e2e"]
+async fn who_subscribes_while_redis_is_away_stays_and_tries_again() {
+    let directory = directory();
+    let mut redis = Redis::One(Server::start(&[]).await);
+    let config = config(&redis);
+    let gateway = Process::start("gyre-gateway", &directory, "gateway", &config);
+    let mut link = Link::open(gateway.port).await.unwrap();
+    answer(&mut link, json!({"id": 1, "connect": {}})).await;
+    redis.servers_mut()[0].kill();
+    let subscribe = json!({"id": 2, "subscribe": {"channel": "news", "recover": true}});
+    let refused = answer(&mut link, subscribe).await;
+    assert_eq!(refused["error"]["code"], json!(100), "{refused}");
+    assert_eq!(refused["error"]["temporary"], json!(true), "{refused}");
+
+    redis.servers_mut()[0].start_again().await;
+    until("it is ready", || async {
+        let ready = http::get(gateway.port, "/ready").await;
+        ready.is_ok_and(|(status, _)| status == 200)
+    })
+    .await;
+    let subscribe = json!({"id": 3, "subscribe": {"channel": "news", "positioned": true}});
+    let taken = answer(&mut link, subscribe).await;
+    assert_eq!(taken["subscribe"]["positioned"], json!(true), "{taken}");
+    drop(std::fs::remove_dir_all(&directory));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -170,15 +170,15 @@ impl World {
         }
         let (broken, line) = self.judge.verdict();
         println!("{what}: {line}");
-        if !broken.is_empty() {
+        let codes = self.clients.closed.lock().clone();
+        let are_fine = codes.iter().all(|code| [3001, 3010].contains(code));
+        if !broken.is_empty() || !are_fine {
             for process in self.gateways.iter().chain(&self.apis) {
                 println!("{}", process.log());
             }
         }
         assert!(broken.is_empty(), "{what}: {broken:#?}");
-        let codes = self.clients.closed.lock().clone();
-        let is_fine = |code: &u16| [3001, 3010].contains(code);
-        assert!(codes.iter().all(is_fine), "{what}: closed with {codes:?}");
+        assert!(are_fine, "{what}: closed with {codes:?}");
         self.clients.is_over.store(true, Ordering::Relaxed);
         self.tasks.abort_all();
         drop(std::fs::remove_dir_all(&self.directory));
