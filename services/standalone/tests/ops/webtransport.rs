@@ -70,14 +70,15 @@ impl Session {
     /// Waits for the end of the session, which has to have this code and reason.
     async fn expect_end(&self, code: u32, reason: &str) -> Outcome {
         let end = timeout(PATIENCE, self.session.closed()).await?;
-        match end {
-            SessionError::WebTransportError(WebTransportError::Closed(c, r))
-                if (c, r.as_str()) == (code, reason) =>
-            {
-                Ok(())
-            }
-            other => Err(format!("closed otherwise: {other:?}").into()),
-        }
+        let told = if let SessionError::WebTransportError(WebTransportError::Closed(code, reason)) =
+            &end
+        {
+            Some((*code, reason.as_str()))
+        } else {
+            None
+        };
+        assert_eq!(told, Some((code, reason)), "{end:?}");
+        Ok(())
     }
 }
 
@@ -88,7 +89,7 @@ async fn refusal(client: &Client, request: ConnectRequest) -> Result<String, Box
         Err(error) => {
             let told = format!("{error:?}");
             let status = ["403", "404", "503"].into_iter().find(|s| told.contains(s));
-            Ok(status.map_or(told.clone(), str::to_owned))
+            Ok(status.map_or_else(|| told.clone(), str::to_owned))
         }
     }
 }
