@@ -1,6 +1,9 @@
 //! What an operation costs a server.
 
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use futures_util::future::join_all;
 use gyre_engine::{HistoryQuery, Publish, PublishOptions, Retention};
@@ -98,10 +101,17 @@ async fn equal_reads_at_once_are_few() {
     let broker = &opened.engine.broker;
     let channel = ChannelName::new("news").unwrap();
     let before = scripts(&server).await;
-    let reads = (0..1000).map(|_| broker.history(&channel, HistoryQuery::default()));
-    // All ask before any is answered: a task that is not held to its budget is polled for so long.
-    for read in unconstrained(join_all(reads)).await {
-        assert_eq!(read.unwrap().top.offset, 0);
+    {
+        let reads = (0..1000).map(|_| broker.history(&channel, HistoryQuery::default()));
+        let mut reads = pin!(unconstrained(join_all(reads)));
+        // All ask before any is answered.
+        server.pause();
+        let is_waiting = poll_fn(|cx| Poll::Ready(reads.as_mut().poll(cx).is_pending())).await;
+        server.resume();
+        assert!(is_waiting, "nobody answers");
+        for read in reads.await {
+            assert_eq!(read.unwrap().top.offset, 0);
+        }
     }
     // The first, and one for all who came meanwhile.
     assert_eq!(scripts(&server).await - before, 2);
