@@ -78,10 +78,10 @@ pub(crate) struct Tally {
 
 impl Tally {
     /// Adds a message; gives the run before it, if it begins one.
-    pub(crate) const fn add(&mut self, frame: Frame, bytes: usize) -> Option<Run> {
+    pub(crate) fn add(&mut self, frame: Frame, bytes: usize) -> Option<Run> {
         let bytes = bytes as u64;
         if let Some(run) = &mut self.run
-            && run.frame as u8 == frame as u8
+            && run.frame == frame
         {
             run.messages += 1;
             run.bytes += bytes;

@@ -15,7 +15,7 @@ use tokio::time::{interval, timeout};
 use web_transport_quinn::quinn::crypto::rustls::{NoInitialCipherSuite, QuicServerConfig};
 use web_transport_quinn::quinn::{
     Connection, ConnectionError, Endpoint as Quic, EndpointConfig, Incoming, ServerConfig,
-    TransportConfig, VarInt, default_runtime,
+    TokioRuntime, TransportConfig, VarInt,
 };
 use web_transport_quinn::{Request, ServerError};
 
@@ -90,7 +90,7 @@ impl Endpoint {
     /// Serves nobody yet. Has to be called within a tokio runtime.
     pub(crate) fn listen(self, socket: UdpSocket, tls: Tls) -> Result<Listening, Error> {
         let config = configure(&tls)?;
-        let runtime = default_runtime().ok_or_else(|| std::io::Error::other("no runtime"))?;
+        let runtime = Arc::new(TokioRuntime);
         let quic = Quic::new(EndpointConfig::default(), Some(config), socket, runtime)?;
         Ok(Listening {
             endpoint: Arc::new(self),

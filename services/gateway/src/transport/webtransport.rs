@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::ops::Deref as _;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -145,7 +144,7 @@ impl Link {
 impl Drop for Link {
     fn drop(&mut self) {
         // For a session that was closed in the orderly way this is too late to change anything.
-        Connection::close(self.0.deref(), VarInt::from_u32(0), &[]);
+        Connection::close(&self.0, VarInt::from_u32(0), &[]);
     }
 }
 

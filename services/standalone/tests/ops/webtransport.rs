@@ -23,6 +23,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 const LIMIT: usize = 1_000;
 
+const CONNECT: &str = "{\"id\":1,\"connect\":{}}\n";
+
 fn client(files: &Files) -> Result<Client, Box<dyn Error>> {
     let mut tls = Files::client(&files.trusted()?)?;
     tls.alpn_protocols = vec![b"h3".to_vec()];
@@ -109,9 +111,7 @@ fn sessions_are_taken_at_the_path_of_the_option_up_to_its_limit() -> Outcome {
         assert_eq!(refusal(&client, elsewhere).await?, "404");
 
         let mut session = Session::open(&client, request(&server, "/moved")?).await?;
-        session
-            .ask("{\"id\":1,\"connect\":{}}\n", "\"client\"")
-            .await?;
+        session.ask(CONNECT, "\"client\"").await?;
         let rpc = |len: usize| {
             let command = "{\"id\":2,\"rpc\":{\"method\":\"m\",\"data\":\"\"}}";
             let fill = "x".repeat(len - command.len());
@@ -147,9 +147,7 @@ fn who_is_not_let_in_is_told_with_a_status() -> Outcome {
         let bad = from("https://bad.example")?;
         assert_eq!(refusal(&client, bad).await?, "403");
         let mut session = Session::open(&client, from("https://good.example")?).await?;
-        session
-            .ask("{\"id\":1,\"connect\":{}}\n", "\"client\"")
-            .await?;
+        session.ask(CONNECT, "\"client\"").await?;
         let second = from("https://good.example")?;
         assert_eq!(refusal(&client, second).await?, "503");
         Ok(())
@@ -169,9 +167,8 @@ fn the_session_says_why_it_is_closed() -> Outcome {
         let client = client(&files)?;
         let asked = request(&server, "/connection/webtransport")?;
         let mut session = Session::open(&client, asked).await?;
-        let connect = "{\"id\":1,\"connect\":{}}\n";
-        session.ask(connect, "\"client\"").await?;
-        let told = session.ask(connect, "\"disconnect\"").await?;
+        session.ask(CONNECT, "\"client\"").await?;
+        let told = session.ask(CONNECT, "\"disconnect\"").await?;
         assert!(told.contains("\"code\":3501"), "{told}");
         session.expect_end(3501, "bad request").await?;
         Ok(())

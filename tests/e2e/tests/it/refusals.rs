@@ -45,11 +45,7 @@ async fn is_said(server: Server, why: &str, mend: impl AsyncFnOnce(&mut Server))
 
     mend(&mut redis.servers_mut()[0]).await;
     for process in &processes {
-        until("it is ready", || async {
-            let ready = http::get(process.port, "/ready").await;
-            ready.is_ok_and(|(status, _)| status == 200)
-        })
-        .await;
+        serves(process).await;
     }
     Link::open(processes[0].port).await.unwrap();
     let answer = publish(&processes[1]).await;
@@ -64,6 +60,15 @@ async fn waits(process: &Process) {
     let (status, said) = http::get(process.port, "/ready").await.unwrap();
     assert_eq!(status, 503, "{said}");
     assert!(said.contains("engine.redis"), "{said}");
+}
+
+/// Waits until a process is ready.
+async fn serves(process: &Process) {
+    until("it is ready", || async {
+        let ready = http::get(process.port, "/ready").await;
+        ready.is_ok_and(|(status, _)| status == 200)
+    })
+    .await;
 }
 
 async fn publish(api: &Process) -> Value {
@@ -113,11 +118,7 @@ async fn who_subscribes_while_redis_is_away_stays_and_tries_again() {
     assert_eq!(refused["error"]["temporary"], json!(true), "{refused}");
 
     redis.servers_mut()[0].start_again().await;
-    until("it is ready", || async {
-        let ready = http::get(gateway.port, "/ready").await;
-        ready.is_ok_and(|(status, _)| status == 200)
-    })
-    .await;
+    serves(&gateway).await;
     let subscribe = json!({"id": 3, "subscribe": {"channel": "news", "positioned": true}});
     let taken = answer(&mut link, subscribe).await;
     assert_eq!(taken["subscribe"]["positioned"], json!(true), "{taken}");
