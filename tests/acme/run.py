@@ -15,7 +15,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "env"))
 
 from pebble import Pebble  # noqa: E402
-from server import Server, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from server import Server  # noqa: E402
 
 NAME = "gyre.example"
 SECONDS_MAX = 40

@@ -25,7 +25,8 @@ TTL_SECONDS = 2
 sys.path[:0] = [str(ROOT / "tests/env"), str(EXAMPLES / "python")]
 
 import tools  # noqa: E402
-from server import Server, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from server import Server  # noqa: E402
 
 
 class Backend:

@@ -17,7 +17,8 @@ import websockets
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "env"))
 
-from server import Server, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from server import Server  # noqa: E402
 
 ROOT = HERE.parents[1]
 PROTO = ROOT / "proto"

@@ -11,7 +11,7 @@ import urllib.request
 from pathlib import Path
 
 import tools
-from server import free_port
+from ports import free_port
 
 VERSION = "2.10.1"
 MODULE = "github.com/letsencrypt/pebble/v2/cmd"

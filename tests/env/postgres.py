@@ -17,7 +17,7 @@ import time
 from pathlib import Path
 
 import tools
-from server import free_port
+from ports import free_port
 
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 20

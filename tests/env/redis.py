@@ -17,7 +17,7 @@ import tempfile
 import time
 
 import tools
-from server import free_port
+from ports import free_port
 
 START_SECONDS_MAX = 60
 STOP_SECONDS_MAX = 10

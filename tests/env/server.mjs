@@ -10,13 +10,26 @@ import { join } from 'node:path';
 const START_MS_MAX = 15_000;
 const POLL_MS = 20;
 
-/** A port that was free a moment ago. */
+// Below the ports that systems give to outgoing connections (Linux: from 32768), one of which could take a port between our
+// look and the server's start. Even the question whether the server is there yet could: a connection whose own port is the
+// one it asks for connects to itself.
+const PORTS = { first: 13_000, count: 19_000 };
+
+let ports = process.pid * 1_009;
+
+/** A port of loopback that nobody listens on, another one each time; processes begin at different places. */
 export async function freePort() {
-  const probe = createServer();
-  await new Promise((resolve, reject) => probe.once('error', reject).listen(0, '127.0.0.1', resolve));
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
+  for (;;) {
+    const port = PORTS.first + (ports++ % PORTS.count);
+    const probe = createServer();
+    const free = await new Promise((resolve) => {
+      probe.once('error', () => resolve(false)).listen(port, '127.0.0.1', () => resolve(true));
+    });
+    if (free) {
+      await new Promise((resolve) => probe.close(resolve));
+      return port;
+    }
+  }
 }
 
 /** Starts the server that GYRE_SERVER names (a command with {config}) with the SDKs' configuration; `more` takes the place of

@@ -8,7 +8,6 @@ import json
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import tempfile
 import time
@@ -16,16 +15,11 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 
+from ports import free_port
+
 START_SECONDS_MAX = 15
 STOP_SECONDS_MAX = 10
 POLL_SECONDS = 0.02
-
-
-def free_port():
-    """A port that was free a moment ago."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:

@@ -23,6 +23,10 @@ import tempfile
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "env"))
+
+from ports import free_port  # noqa: E402
+
 START_SECONDS_MAX = 15
 SETTLE_SECONDS = 1
 WARM_UP = 0.1
@@ -45,12 +49,6 @@ HTTP2 = {
     "grpc": ("/gyre.client.v1.ClientService/Connect", "application/grpc", b"\0\0\0\0\x04\x08\x01\x22\x00", False),
     "http_stream": ("/connection/http_stream", "application/json", CONNECT.encode(), True),
 }
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Server:

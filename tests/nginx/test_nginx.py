@@ -29,7 +29,8 @@ ROOT = HERE.parents[1]
 sys.path.insert(0, str(ROOT / "tests/env"))
 
 import tools  # noqa: E402
-from server import Server, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from server import Server  # noqa: E402
 
 SECONDS_MAX = 10
 # Twice the read timeouts.

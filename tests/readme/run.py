@@ -17,7 +17,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "env"))
 
 import tools  # noqa: E402
-from server import Server, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from server import Server  # noqa: E402
 
 ROOT = tools.ROOT
 DOCUMENTS = ["README.md", "docs/transports.md"]

@@ -32,7 +32,8 @@ sys.path[:0] = [str(TESTS / "env"), str(TESTS / "conformance/client")]
 from runner import http3, wire  # noqa: E402
 from runner.connection import GRPC_METHOD, UNI_GRPC  # noqa: E402
 from runner.http2 import Tunnel  # noqa: E402
-from server import Server, free_port  # noqa: E402
+from ports import free_port  # noqa: E402
+from server import Server  # noqa: E402
 from websockets.protocol import OPEN, Protocol, Side  # noqa: E402
 
 CONNECT = {"id": 1, "connect": {"subs": {"news": {}}}}

@@ -1,12 +1,13 @@
 //! The server under test: started with our configuration, or one that runs already.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 use std::{env, fs, process};
 
 use anyhow::{Context, Result, bail, ensure};
+use gyre_ports::free_port;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio::time::{Instant, sleep};
@@ -129,12 +130,6 @@ fn start(command: &str, core: Option<u32>) -> Result<Server> {
         pid,
         child: Some((child, path)),
     })
-}
-
-fn free_port() -> Result<u16> {
-    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?
-        .local_addr()?
-        .port())
 }
 
 /// The configuration: defaults but for keys, ports, insecure clients and some namespaces.

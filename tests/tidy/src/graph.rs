@@ -38,9 +38,10 @@ pub const LAYERS: &[(&str, u8)] = &[
     ("gyre-allocator", 7),
     ("gyre-e2e", 7),
     ("gyre-fuzz", 7),
-    ("gyre-load", 7),
+    ("gyre-ports", 7),
     ("gyre-sim", 7),
     ("gyre-tidy", 7),
+    ("gyre-load", 8),
 ];
 
 /// What no pure crate may reach, even through others.

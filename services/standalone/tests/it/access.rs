@@ -242,13 +242,13 @@ fn without_a_file_the_first_use_warns_once() -> Outcome {
 fn a_database_that_is_not_configured_is_exit_64_and_one_that_is_down_is_not() -> Outcome {
     let output = crate::gyre(&[])
         .env("GYRE_USER_BLOCK_STORAGE_TYPE", "database")
-        .args(["-p", &crate::free_port()?.to_string()])
+        .args(["-p", &gyre_ports::free_port()?.to_string()])
         .output()?;
     assert_eq!(output.status.code(), Some(64));
     assert!(crate::text(&output.stderr).contains("database.postgresql.dsn"));
     let output = crate::gyre(&[])
         .env("GYRE_STORAGE_SQLITE_PATH", "/nowhere/gyre.db")
-        .args(["-p", &crate::free_port()?.to_string()])
+        .args(["-p", &gyre_ports::free_port()?.to_string()])
         .output()?;
     assert_eq!(output.status.code(), Some(1));
     assert!(crate::text(&output.stderr).contains("storage.sqlite.path"));

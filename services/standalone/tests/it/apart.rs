@@ -14,7 +14,9 @@ use rcgen::{
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::server::{Server, directory, free_port, gyre, text};
+use gyre_ports::free_port;
+
+use crate::server::{Server, directory, gyre, text};
 use crate::websocket::Client;
 
 const KEY: &str = "key";

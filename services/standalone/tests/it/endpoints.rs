@@ -6,7 +6,9 @@ use std::net::{TcpListener, TcpStream};
 use serde_json::{Value, json};
 
 use crate::Outcome;
-use crate::server::{Server, free_port};
+use gyre_ports::free_port;
+
+use crate::server::Server;
 
 /// Endpoints with a path of their own, by section: where each is by default.
 const ENDPOINTS: &[(&str, &str)] = &[

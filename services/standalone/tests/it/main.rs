@@ -16,7 +16,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::PathBuf;
 
-use server::{Server, free_port, gyre, text};
+use gyre_ports::free_port;
+use server::{Server, gyre, text};
 
 type Outcome = Result<(), Box<dyn Error>>;
 

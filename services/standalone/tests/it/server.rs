@@ -2,7 +2,7 @@
 
 use std::error::Error;
 use std::io::{self, BufRead, BufReader, Lines, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -37,7 +37,7 @@ impl Server {
 
     /// The same with a command that may have an environment.
     pub(crate) fn of(mut command: Command) -> Result<Self, Box<dyn Error>> {
-        let port = free_port()?;
+        let port = gyre_ports::free_port()?;
         let mut child = command
             .args(["-a", "127.0.0.1", "-p", &port.to_string()])
             .env("GYRE_SHUTDOWN_TIMEOUT", "2s")
@@ -161,21 +161,6 @@ pub(crate) fn directory() -> io::Result<PathBuf> {
     let directory = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("gyre-it");
     std::fs::create_dir_all(&directory)?;
     Ok(directory)
-}
-
-/// A port that was free a moment ago, and that no other test of this process is given.
-///
-/// It lies below those that the system gives to clients, which would take it in between.
-pub(crate) fn free_port() -> io::Result<u16> {
-    static NEXT: AtomicU16 = AtomicU16::new(20_000);
-    loop {
-        let port = NEXT.fetch_add(1, Ordering::Relaxed);
-        match TcpListener::bind(("127.0.0.1", port)) {
-            Ok(_free) => return Ok(port),
-            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {}
-            Err(error) => return Err(error),
-        }
-    }
 }
 
 pub(crate) fn text(bytes: &[u8]) -> String {

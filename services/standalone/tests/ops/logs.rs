@@ -4,7 +4,9 @@ use std::process::Stdio;
 use std::thread::yield_now;
 
 use super::Outcome;
-use super::server::{directory, free_port, gyre};
+use gyre_ports::free_port;
+
+use super::server::{directory, gyre};
 
 #[test]
 fn lines_may_go_to_a_file() -> Outcome {

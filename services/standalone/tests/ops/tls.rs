@@ -10,7 +10,9 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
 
-use super::server::{Server, directory, free_port, gyre, text};
+use gyre_ports::free_port;
+
+use super::server::{Server, directory, gyre, text};
 use super::{Outcome, read_until};
 
 const UPGRADE: &str = "GET /connection/websocket HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\

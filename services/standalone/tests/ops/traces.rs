@@ -26,7 +26,9 @@ use tonic::service::Routes;
 use tonic::{Request, Response, Status};
 
 use super::Outcome;
-use super::server::{Server, directory, free_port, gyre, text};
+use gyre_ports::free_port;
+
+use super::server::{Server, directory, gyre, text};
 
 /// Longest wait for an export. It is a failure to wait that long.
 const WAIT: Duration = Duration::from_secs(20);

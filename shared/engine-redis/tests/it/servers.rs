@@ -3,11 +3,9 @@
 
 use std::fs;
 use std::future::Future;
-use std::net::TcpListener;
-use std::ops::Range;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -49,23 +47,9 @@ pub(crate) async fn until<F: Future<Output = bool>>(what: &str, condition: impl 
     }
 }
 
-/// Ports that servers of tests listen on: below those that Linux gives to outgoing connections, one of
-/// which could take a port between our look and the server's start.
-const PORTS: Range<u32> = 13_000..32_000;
-
-/// Ports that nobody listens on, other ones each time; processes begin at different places.
+/// Ports that nobody listens on, other ones each time.
 fn free_ports<const N: usize>() -> [u16; N] {
-    static NEXT: AtomicU32 = AtomicU32::new(0);
-    let begin = std::process::id().wrapping_mul(1_009);
-    let mut candidates = std::iter::repeat_with(|| {
-        let number = begin.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed));
-        let port = PORTS.start + number % (PORTS.end - PORTS.start);
-        u16::try_from(port).unwrap()
-    });
-    std::array::from_fn(|_| {
-        let is_free = |port: &u16| TcpListener::bind((LOOPBACK, *port)).is_ok();
-        candidates.find(is_free).unwrap()
-    })
+    std::array::from_fn(|_| gyre_ports::free_port().unwrap())
 }
 
 impl Server {

@@ -1,14 +1,13 @@
 //! Processes of the suite.
 
 use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Once;
-use std::sync::atomic::{AtomicU16, Ordering};
 use std::sync::mpsc;
 use std::time::Duration;
 
+use gyre_ports::free_port;
 use serde_json::Value;
 
 use crate::network;
@@ -47,7 +46,7 @@ impl Process {
         config: &Value,
     ) -> Self {
         let file = directory.join(format!("{name}.json"));
-        let (port, rpc_port) = (free_port(), free_port());
+        let (port, rpc_port) = (free_port().unwrap(), free_port().unwrap());
         let mut config = config.clone();
         config["http_server"] = serde_json::json!({"address": "127.0.0.1", "port": port});
         config["node"] = serde_json::json!({"name": name});
@@ -162,16 +161,4 @@ fn build() {
         }
         assert!(cargo.status().unwrap().success());
     });
-}
-
-/// A port that was free a moment ago, below those that the system gives to clients.
-fn free_port() -> u16 {
-    static NEXT: AtomicU16 = AtomicU16::new(0);
-    let first = 12_000 + u16::try_from(std::process::id() % 8_000).unwrap_or_default();
-    loop {
-        let port = first + NEXT.fetch_add(1, Ordering::Relaxed);
-        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
-            return port;
-        }
-    }
 }
