@@ -18,6 +18,7 @@ mod responder;
 mod site;
 mod socket;
 mod stream;
+mod timed;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

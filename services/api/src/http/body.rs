@@ -6,12 +6,6 @@ use http_body_util::BodyExt as _;
 /// Longest request body over HTTP. Unit: bytes. 4 MiB: the same as the default over gRPC.
 pub(crate) const BODY_BYTES_MAX: usize = 4 * 1024 * 1024;
 
-/// How much of a body that is too long is read and dropped. Unit: bytes. 16 MiB.
-///
-/// Most clients send a body to its end before they read: with the connection closed under them, they
-/// would learn nothing. What is longer than this does not deserve an answer.
-const DISCARDED_BYTES_MAX: usize = 16 * 1024 * 1024;
-
 /// Why a request has no body.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub(crate) enum BodyError {
@@ -23,42 +17,24 @@ pub(crate) enum BodyError {
 
 /// Reads a whole body. One that came in one piece is not copied.
 pub(crate) async fn read(mut body: Body) -> Result<Bytes, BodyError> {
-    let read = read_within_limit(&mut body).await;
-    if read == Err(BodyError::TooLong) {
-        discard(&mut body).await;
-    }
-    read
-}
-
-async fn read_within_limit(body: &mut Body) -> Result<Bytes, BodyError> {
     let announced = body.size_hint().lower();
     if announced > BODY_BYTES_MAX as u64 {
         return Err(BodyError::TooLong);
     }
-    let Some(first) = next_piece(body).await? else {
+    let Some(first) = next_piece(&mut body).await? else {
         return Ok(Bytes::new());
     };
     let mut whole = match body.is_end_stream() {
         true => return within_limit(first),
         false => BytesMut::from(first),
     };
-    while let Some(piece) = next_piece(body).await? {
+    while let Some(piece) = next_piece(&mut body).await? {
         if piece.len() > BODY_BYTES_MAX - whole.len().min(BODY_BYTES_MAX) {
             return Err(BodyError::TooLong);
         }
         whole.extend_from_slice(&piece);
     }
     within_limit(whole.freeze())
-}
-
-async fn discard(body: &mut Body) {
-    let mut discarded = 0;
-    while let Ok(Some(piece)) = next_piece(body).await {
-        discarded += piece.len();
-        if discarded > DISCARDED_BYTES_MAX {
-            break;
-        }
-    }
 }
 
 async fn next_piece(body: &mut Body) -> Result<Option<Bytes>, BodyError> {

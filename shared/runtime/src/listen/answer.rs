@@ -1,7 +1,5 @@
 //! One request that hyper read, and who answers it.
 
-mod body;
-
 use std::panic::AssertUnwindSafe;
 
 use axum::Router;
@@ -9,10 +7,8 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
 use tower::Service;
 
-use self::body::Timed;
 use super::site::Server;
 
 /// gRPC status «internal».
@@ -22,15 +18,13 @@ const GRPC_INTERNAL: (HeaderName, HeaderValue) = (
 );
 
 /// Answers with the routes or the gRPC services of this site. A panic becomes an answer.
-pub(super) async fn answer(server: &Server, request: Request<Incoming>) -> Response<Body> {
+pub(super) async fn answer(server: &Server, request: Request<Body>) -> Response<Body> {
     match server.grpc().filter(|_| is_grpc(&request)) {
-        // Streams last: their messages have deadlines of their own.
         Some(services) => {
-            let answered = guarded(services.clone(), request.map(Body::new)).await;
+            let answered = guarded(services.clone(), request).await;
             answered.unwrap_or_else(|| grpc_internal(server))
         }
         None => {
-            let request = request.map(|body| Body::new(Timed::new(body)));
             let answered = guarded(server.http().clone(), request).await;
             answered.unwrap_or_else(|| internal(server))
         }
@@ -47,7 +41,7 @@ async fn guarded(mut router: Router, request: Request<Body>) -> Option<Response<
     AssertUnwindSafe(call).catch_unwind().await.ok()
 }
 
-fn is_grpc(request: &Request<Incoming>) -> bool {
+pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }
