@@ -18,7 +18,6 @@ mod responder;
 mod site;
 mod socket;
 mod stream;
-mod timed;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;

@@ -1,5 +1,7 @@
 //! One request that hyper read, and who answers it.
 
+mod timed;
+
 use std::panic::AssertUnwindSafe;
 
 use axum::Router;
@@ -9,6 +11,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use tower::Service;
 
+pub(super) use self::timed::Timed;
 use super::site::Server;
 
 /// gRPC status «internal».

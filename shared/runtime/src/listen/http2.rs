@@ -23,12 +23,11 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_util::io::InspectReader;
 
-use super::answer::{answer, internal, is_grpc};
+use super::answer::{Timed, answer, internal, is_grpc};
 use super::head::{self, Head};
 use super::responder::Responder;
 use super::site::{Claimed, Intercept, Server, Taken};
 use super::stream::{Rewound, Stream};
-use super::timed::Timed;
 use crate::Tasks;
 
 pub(super) use self::exchange::Written;

@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 
 use super::watch::Watch;
-use crate::listen::timed::Timed;
+use crate::listen::answer::Timed;
 
 /// How much of a body is read and dropped. Unit: bytes. 16 MiB.
 ///
