@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// Below the ports that systems give to outgoing connections (Linux: from 32768), one of which could take a port
 /// between our look and the server's start. Even the question whether the server is there yet could: a connection
 /// whose own port is the one it asks for connects to itself.
-const PORTS: Range<u32> = 13_000..32_000;
+const PORTS: Range<u32> = 20_000..32_000;
 
 /// A port of loopback that nobody listens on, another one each time; processes begin at different places.
 ///
