@@ -220,7 +220,12 @@ impl<T: Transport> Driver<T> {
         };
         let mailbox = &self.parts.context.handle.mailbox;
         let Poll::Ready(signals) = mailbox.poll_recv(cx, items, max) else {
-            return Looked::Nothing;
+            // What a stuck socket keeps in the mailbox wakes nobody a second time.
+            return if is_stuck {
+                Looked::Away
+            } else {
+                Looked::Nothing
+            };
         };
         if signals.has(Signal::Urgent) {
             if is_stuck {

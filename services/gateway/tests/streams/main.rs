@@ -6,6 +6,7 @@
 mod common;
 mod flood;
 mod http2;
+mod late;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
