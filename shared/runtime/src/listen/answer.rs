@@ -1,6 +1,7 @@
 //! One request that hyper read, and who answers it.
 
 mod timed;
+mod unread;
 
 use std::panic::AssertUnwindSafe;
 
@@ -9,9 +10,9 @@ use axum::body::Body;
 use futures_util::FutureExt;
 use http::header::CONTENT_TYPE;
 use http::{HeaderName, HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
 use tower::Service;
 
-pub(super) use self::timed::Timed;
 use super::site::Server;
 
 /// gRPC status «internal».
@@ -21,15 +22,18 @@ const GRPC_INTERNAL: (HeaderName, HeaderValue) = (
 );
 
 /// Answers with the routes or the gRPC services of this site. A panic becomes an answer.
-pub(super) async fn answer(server: &Server, request: Request<Body>) -> Response<Body> {
+pub(super) async fn answer(server: &Server, request: Request<Incoming>) -> Response<Body> {
     match server.grpc().filter(|_| is_grpc(&request)) {
+        // Streams last: their messages have deadlines of their own.
         Some(services) => {
-            let answered = guarded(services.clone(), request).await;
+            let answered = guarded(services.clone(), request.map(Body::new)).await;
             answered.unwrap_or_else(|| grpc_internal(server))
         }
         None => {
+            let (request, unread) = unread::lend(request);
             let answered = guarded(server.http().clone(), request).await;
-            answered.unwrap_or_else(|| internal(server))
+            let response = answered.unwrap_or_else(|| internal(server));
+            unread.read_before(response).await
         }
     }
 }
@@ -44,7 +48,7 @@ async fn guarded(mut router: Router, request: Request<Body>) -> Option<Response<
     AssertUnwindSafe(call).catch_unwind().await.ok()
 }
 
-pub(super) fn is_grpc<B>(request: &Request<B>) -> bool {
+fn is_grpc(request: &Request<Incoming>) -> bool {
     let content_type = request.headers().get(CONTENT_TYPE);
     content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
 }

@@ -1,11 +1,10 @@
 //! A connection that hyper serves, request after request.
 //!
-//! Three things that hyper does not do are done here. A request that an intercept claims is not
-//! answered: its handler stays pending, and hyper is taken off the connection. What a handler leaves
-//! of a body is read before its answer goes out. And a connection that is idle, or whose peer does not
-//! read, is closed by a coarse clock: one timer per connection, none per request.
+//! Two things that hyper does not do are done here. A request that an intercept claims is not
+//! answered: its handler stays pending, and hyper is taken off the connection. And a connection
+//! that is idle, or whose peer does not read, is closed by a coarse clock: one timer per
+//! connection, none per request.
 
-mod unread;
 mod watch;
 
 use std::convert::Infallible;
@@ -33,7 +32,6 @@ use super::responder::Responder;
 use super::site::{Claimed, Server, Taken};
 use super::stream::Rewound;
 use crate::Drain;
-use unread::Lent;
 use watch::{Claim, Quiet, TICK, Watch, Watched};
 
 /// Bytes that hyper may hold of one connection, in each direction. Unit: bytes.
@@ -79,15 +77,11 @@ pub(super) async fn serve(server: Arc<Server>, io: Rewound, peer: SocketAddr) {
 }
 
 /// Answers a request, unless an intercept claims it: then it never ends.
-async fn respond(
-    server: &Server,
-    watch: &Arc<Watch>,
-    request: Request<Incoming>,
-) -> Response<Body> {
+async fn respond(server: &Server, watch: &Watch, request: Request<Incoming>) -> Response<Body> {
     let _in_flight = watch.request();
     // A chunked body cannot be given back once hyper began to read it.
     if request.headers().contains_key(TRANSFER_ENCODING) {
-        return answer_and_read(server, watch, request).await;
+        return answer(server, request).await;
     }
     match server.claim(request) {
         Claimed::By(intercept, head, body) => {
@@ -98,23 +92,8 @@ async fn respond(
             }));
             pending().await
         }
-        Claimed::ByNobody(request) => answer_and_read(server, watch, request).await,
+        Claimed::ByNobody(request) => answer(server, request).await,
     }
-}
-
-async fn answer_and_read(
-    server: &Server,
-    watch: &Arc<Watch>,
-    request: Request<Incoming>,
-) -> Response<Body> {
-    let (parts, body) = request.into_parts();
-    let body = Lent::new(body, &parts.headers, Arc::clone(watch));
-    let request = Request::from_parts(parts, Body::new(body));
-    let mut response = answer(server, request).await;
-    if let Some(unread) = watch.unread() {
-        unread::end(unread, &mut response).await;
-    }
-    response
 }
 
 async fn drive<S>(

@@ -23,7 +23,7 @@ use tokio::sync::oneshot;
 use tokio::time::sleep;
 use tokio_util::io::InspectReader;
 
-use super::answer::{Timed, answer, internal, is_grpc};
+use super::answer::{answer, internal};
 use super::head::{self, Head};
 use super::responder::Responder;
 use super::site::{Claimed, Intercept, Server, Taken};
@@ -116,15 +116,7 @@ async fn respond(server: &Server, request: Request<Incoming>, peer: SocketAddr) 
             let stream = Stream::Shared(Box::new(exchange));
             claimed(server, intercept, stream, head, Some(written), peer).await
         }
-        Claimed::ByNobody(request) => {
-            // No deadline for streams: their messages have some of their own.
-            let is_stream = is_grpc(&request);
-            let request = request.map(|body| match is_stream {
-                true => Body::new(body),
-                false => Body::new(Timed::new(body)),
-            });
-            answer(server, request).await
-        }
+        Claimed::ByNobody(request) => answer(server, request).await,
     }
 }
 

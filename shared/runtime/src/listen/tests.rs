@@ -1,5 +1,6 @@
 //! Real sockets on port 0.
 
+mod bodies;
 mod http2_claims;
 mod tls;
 
@@ -434,62 +435,6 @@ async fn a_peer_that_does_not_read_is_left() -> Outcome {
     let ended = client.read_to_end(&mut read).await;
     assert!(ended.is_err() || read.len() < 8 * 1024 * 1024);
     assert_eq!(begun.elapsed().as_secs(), 60);
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_slow_body_is_refused() -> Outcome {
-    let bench = Bench::start()?;
-    let answer = bench
-        .say(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\na")
-        .await?;
-    assert!(answer.starts_with("HTTP/1.1 400 "), "{answer}");
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_body_that_nobody_reads_leaves_the_connection_whole() -> Outcome {
-    let bench = Bench::start()?;
-    let mut client = bench.connect().await?;
-    let heads = [
-        ("Content-Length: 6", "unread"),
-        ("Content-Length: 100000", &*"x".repeat(100_000)),
-        ("Transfer-Encoding: chunked", "6\r\nunread\r\n0\r\n\r\n"),
-    ];
-    for (length, body) in heads {
-        let head = format!("POST /refused HTTP/1.1\r\nHost: x\r\n{length}\r\n\r\n");
-        client.write_all(head.as_bytes()).await?;
-        bench.begun.notified().await;
-        client.write_all(body.as_bytes()).await?;
-        let refusal = answer(&mut client).await?;
-        assert!(refusal.starts_with("HTTP/1.1 403 "), "{refusal}");
-        client.write_all(HELLO).await?;
-        assert!(answer(&mut client).await?.ends_with("hello"));
-    }
-    Ok(())
-}
-
-#[tokio::test]
-async fn a_body_that_is_not_sent_unasked_is_not_waited_for() -> Outcome {
-    let bench = Bench::start()?;
-    let head =
-        b"POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 6\r\nExpect: 100-continue\r\n\r\n";
-    let refusal = bench.say(head).await?.to_lowercase();
-    assert!(refusal.starts_with("http/1.1 405 "), "{refusal}");
-    assert!(refusal.contains("\r\nconnection: close\r\n"), "{refusal}");
-    Ok(())
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_body_that_has_no_end_is_not_waited_for() -> Outcome {
-    let bench = Bench::start()?;
-    for (length, body) in [("6", "un"), ("16777217", "")] {
-        let request =
-            format!("POST /hello HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n{body}");
-        let refusal = bench.say(request.as_bytes()).await?.to_lowercase();
-        assert!(refusal.starts_with("http/1.1 405 "), "{refusal}");
-        assert!(refusal.contains("\r\nconnection: close\r\n"), "{refusal}");
-    }
     Ok(())
 }
 

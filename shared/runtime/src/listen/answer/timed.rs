@@ -18,13 +18,13 @@ struct TooSlow;
 
 /// A request body with a deadline. A body that came with its head never makes a timer.
 #[derive(Debug)]
-pub(in crate::listen) struct Timed {
+pub(super) struct Timed {
     body: Incoming,
     deadline: Option<Pin<Box<Sleep>>>,
 }
 
 impl Timed {
-    pub(in crate::listen) const fn new(body: Incoming) -> Self {
+    pub(super) const fn new(body: Incoming) -> Self {
         Self {
             body,
             deadline: None,

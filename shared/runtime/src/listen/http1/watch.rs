@@ -13,7 +13,6 @@ use hyper::body::Incoming;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::unread::Unread;
 use crate::listen::stream::Rewound;
 use crate::listen::{Head, Intercept, Stream};
 
@@ -43,7 +42,6 @@ pub(super) struct Watch {
     /// The last write found no room.
     is_blocked: AtomicBool,
     claim: Mutex<Option<Box<Claim>>>,
-    unread: Mutex<Option<Unread>>,
 }
 
 impl Watch {
@@ -61,20 +59,6 @@ impl Watch {
     /// The claim, if there is one. hyper reads a head only when all earlier answers are written.
     pub(super) fn claimed(&self) -> Option<Box<Claim>> {
         self.claim.lock().take()
-    }
-
-    /// A handler left this of its request's body.
-    ///
-    /// One that does so after its answer has kept the body for longer than the request: hyper finds out by itself.
-    pub(super) fn leave(&self, unread: Unread) {
-        if self.is_in_flight.load(Relaxed) {
-            *self.unread.lock() = Some(unread);
-        }
-    }
-
-    /// What the handler of this request left.
-    pub(super) fn unread(&self) -> Option<Unread> {
-        self.unread.lock().take()
     }
 
     fn moved(&self) {
