@@ -14,6 +14,7 @@
 mod buffers;
 mod context;
 mod ending;
+mod stuck;
 
 use std::future::poll_fn;
 use std::sync::Arc;
@@ -30,6 +31,7 @@ use gyre_session::{Completion, Frame, Session, Transport as Facts};
 use gyre_types::{Now, Ticket, Uptime, limits};
 
 pub(crate) use self::context::Context;
+use self::stuck::Stuck;
 use crate::effects::{self, Later, Started};
 use crate::handle::{Described, Item};
 use crate::mailbox::{Signal, Signals};
@@ -77,8 +79,7 @@ pub(crate) struct Driver<T> {
     asking: Option<Box<FuturesUnordered<Later>>>,
     /// Next timeout, as the alarm knows it.
     due: Option<Uptime>,
-    /// Since when the socket takes nothing, and how much it had taken by then.
-    stuck: Option<(Uptime, u64)>,
+    stuck: Stuck,
     /// Told to come back elsewhere: no more commands are taken, those under way are answered.
     is_leaving: bool,
     /// The socket may have something to read; else it raises [`Signal::Readable`] when it has.
@@ -123,7 +124,7 @@ impl<T: Transport> Driver<T> {
             in_flight: None,
             asking: None,
             due: None,
-            stuck: None,
+            stuck: Stuck::new(),
             is_leaving: false,
             is_readable: true,
         }
@@ -288,9 +289,6 @@ impl<T: Transport> Driver<T> {
             self.parts.take_settings();
             self.due = None; // The alarm is over, and wants to be set anew.
             self.parts.session.handle_timeout(now);
-            if self.stuck_until().is_some_and(|until| until <= now.uptime) {
-                self.broken(now);
-            }
         }
     }
 
@@ -305,7 +303,11 @@ impl<T: Transport> Driver<T> {
                 self.broken(now);
                 true
             }
-            Poll::Pending => false,
+            Poll::Pending => {
+                let sent = self.parts.transport.sent_bytes();
+                self.stuck.waits(now.uptime, sent); // It may have taken a part.
+                false
+            }
         }
     }
 
@@ -510,18 +512,19 @@ impl<T: Transport> Driver<T> {
 
     fn watch_socket(&mut self, now: Now) {
         if !self.parts.transport.is_pending() {
-            self.stuck = None;
+            self.stuck.ends();
             return;
         }
         let sent = self.parts.transport.sent_bytes();
-        if self.stuck.is_none_or(|(_, before)| before != sent) {
-            self.stuck = Some((now.uptime, sent));
+        self.stuck.waits(now.uptime, sent);
+        if self.stuck_until().is_some_and(|until| until <= now.uptime) {
+            self.broken(now);
+            self.start_effects(now);
         }
     }
 
     fn stuck_until(&self) -> Option<Uptime> {
-        self.stuck
-            .map(|(since, _)| since + self.parts.limits.write_timeout)
+        self.stuck.until(self.parts.limits.write_timeout)
     }
 
     /// Has the wheel wake us for the next timeout, unless it will do so earlier anyway.

@@ -42,6 +42,11 @@ impl Guard {
         }
     }
 
+    /// How long a call may take.
+    pub(crate) const fn timeout(&self) -> Duration {
+        self.timeout
+    }
+
     /// Runs a call by its deadline: in its turn, if the breaker lets it, at a healthy address, again
     /// if that may help.
     ///

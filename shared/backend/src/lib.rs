@@ -25,5 +25,5 @@ pub use error::{BuildError, CallError};
 pub use messages::answer::Answer;
 pub use messages::event::Event;
 pub use proxy::Proxy;
-pub use proxy::stream::{Direction, Opened, Publisher, StreamAnswer, StreamOver, Subscription};
+pub use proxy::stream::{Direction, NotTaken, Opened, Publisher, StreamAnswer, Subscription};
 pub use states::{ChannelStates, StateTasks, StatesError};

@@ -19,7 +19,7 @@ const unique = (prefix = 'c') => `${prefix}${randomUUID().slice(0, 8)}`;
 const numbers = (from, to) => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
 for (const format of FORMATS) {
-  describe(format, TIMEOUT, () => {
+  describe(format, () => {
     const clients = [];
     after(() => { for (const each of clients) each.disconnect(); });
 

@@ -98,7 +98,7 @@ async function flow(at, { transport, format, base }, start, call) {
   }
 }
 
-describe('in Node', TIMEOUT, () => {
+describe('in Node', () => {
   before(() => {
     globalThis.Centrifuges = {
       json: require('centrifuge').Centrifuge,
@@ -117,7 +117,7 @@ describe('in Node', TIMEOUT, () => {
   }
 });
 
-describe('in Chromium', { ...TIMEOUT, skip: SKIP }, () => {
+describe('in Chromium', { skip: SKIP }, () => {
   let browser, pages, origin, secured, directory, hash;
 
   before(async () => {

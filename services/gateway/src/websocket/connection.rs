@@ -276,7 +276,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         let is_gone = self.phase == Phase::Open && code == CODE_CONNECTION_CLOSED;
         let ending = if self.phase == Phase::Open && is_sendable(code) && !is_gone {
             self.say_close(Phase::Closing, |out| put_close(out, code, reason));
-            Ending::Handshake
+            match self.end.take().as_deref() {
+                None => Ending::Handshake,
+                // The client's close frame has come, and nobody has been told of it.
+                Some(ReadError::Closed(_)) => Ending::Shutdown,
+                Some(_) => Ending::Linger,
+            }
         } else if self.phase == Phase::Closing {
             Ending::Linger
         } else {

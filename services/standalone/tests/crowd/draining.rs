@@ -12,7 +12,7 @@ use crate::{Outcome, TURN, part, start_with};
 const CLIENTS: usize = 5_000;
 
 /// Connections closed per second.
-const RATE: usize = 2_000;
+const RATE: usize = 1_000;
 
 /// How far the pace on a busy machine may be from the one that is set.
 const TOLERANCE: f64 = 0.3;

@@ -29,7 +29,7 @@ use tokio::time::timeout;
 type Outcome = Result<(), Box<dyn Error>>;
 
 /// Longest part of a test. Past it something hangs.
-const PART_MAX: Duration = Duration::from_secs(60);
+const PART_MAX: Duration = Duration::from_secs(300);
 
 /// What a client's queue holds. Unit: bytes.
 const QUEUE_BYTES: usize = 64 * 1024;

@@ -11,7 +11,7 @@ use crate::server::{self, Server};
 use crate::websocket::{COMPRESSED, Client, Frame, TEXT, frame};
 
 /// Longest time until a lost connection is forgotten, and until an idle server has stopped.
-const SOON: Duration = Duration::from_secs(2);
+const SOON: Duration = Duration::from_secs(4);
 
 /// Starts a server that needs no tokens, with these options beside.
 fn start(name: &str, options: &str) -> Result<Server, Box<dyn std::error::Error>> {

@@ -1,10 +1,12 @@
 use std::convert::Infallible;
 use std::fmt;
+use std::time::Duration;
 
 use futures_util::{Stream, StreamExt as _, stream};
 use gyre_proto::proxy as pb;
 use http::{HeaderMap, Uri};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 use tonic::Streaming;
 
 use crate::context::ClientContext;
@@ -68,8 +70,9 @@ impl Proxy {
         let request = &request;
         let opening = |trace| {
             let headers = self.headers.of(client, trace);
+            let way = (direction, self.guard.timeout());
             let attempt =
-                move |endpoint| open(grpc, endpoint, headers.clone(), request.clone(), direction);
+                move |endpoint| open(grpc, endpoint, headers.clone(), request.clone(), way);
             async move { self.guard.run(Event::SubscribeStream, attempt).await }
         };
         let opened = self
@@ -87,7 +90,7 @@ async fn open(
     endpoint: &Uri,
     headers: HeaderMap,
     request: pb::SubscribeRequest,
-    direction: Direction,
+    (direction, patience): (Direction, Duration),
 ) -> Result<StreamAnswer, CallError> {
     let (mut down, up) = match direction {
         Direction::Down => {
@@ -106,7 +109,7 @@ async fn open(
     Ok(match answer::<pb::SubscribeRequest>(response)? {
         Answer::Result(result) => StreamAnswer::Open(Box::new(Opened {
             result,
-            subscription: Subscription { down, up },
+            subscription: Subscription { down, up, patience },
         })),
         Answer::Error(error) => StreamAnswer::Error(error),
         Answer::Disconnect(disconnect) => StreamAnswer::Disconnect(disconnect),
@@ -149,6 +152,8 @@ pub struct Opened {
 pub struct Subscription {
     down: Streaming<pb::StreamSubscribeResponse>,
     up: Option<Up>,
+    /// How long the backend may take none of the client's publications.
+    patience: Duration,
 }
 
 /// The way from the client to the backend.
@@ -189,6 +194,7 @@ impl Subscription {
         let up = self.up.as_ref()?;
         Some(Publisher {
             up: up.queue.clone(),
+            patience: self.patience,
         })
     }
 }
@@ -203,28 +209,38 @@ impl fmt::Debug for Subscription {
 #[derive(Clone, Debug)]
 pub struct Publisher {
     up: mpsc::Sender<pb::StreamSubscribeRequest>,
+    patience: Duration,
 }
 
-/// The stream that publications went through is over.
+/// Why a stream did not take a publication.
 #[derive(Clone, Copy, Debug, Eq, PartialEq, thiserror::Error)]
-#[error("the subscription's stream is over")]
-pub struct StreamOver;
+pub enum NotTaken {
+    /// There is no stream any more.
+    #[error("the subscription's stream is over")]
+    Over,
+    /// The backend has read nothing for the proxy's timeout.
+    #[error("the subscription's stream takes nothing")]
+    TooSlow,
+}
 
 impl Publisher {
     /// Sends a publication; waits for room if the backend is slow to take them.
     ///
     /// # Errors
     ///
-    /// [`StreamOver`].
+    /// [`NotTaken`].
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: not sent, or sent whole.
-    pub async fn publish(&self, publication: pb::Publication) -> Result<(), StreamOver> {
+    pub async fn publish(&self, publication: pb::Publication) -> Result<(), NotTaken> {
         let message = pb::StreamSubscribeRequest {
             subscribe_request: None,
             publication: Some(publication),
         };
-        self.up.send(message).await.map_err(|_| StreamOver)
+        match timeout(self.patience, self.up.send(message)).await {
+            Ok(sent) => sent.map_err(|_closed| NotTaken::Over),
+            Err(_elapsed) => Err(NotTaken::TooSlow),
+        }
     }
 }

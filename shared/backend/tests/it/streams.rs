@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use gyre_backend::{CallError, ClientContext, Direction, Opened, Proxy, StreamAnswer, StreamOver};
+use gyre_backend::{CallError, ClientContext, Direction, NotTaken, Opened, Proxy, StreamAnswer};
 use gyre_config::Millis;
 use gyre_proto::proxy as pb;
 use parking_lot::Mutex;
@@ -162,6 +162,22 @@ async fn what_a_client_publishes_goes_up() {
 }
 
 #[tokio::test]
+async fn a_backend_that_takes_nothing_is_not_waited_for() {
+    let stage = Stage::new().await;
+    let subscription = stage.opened(Direction::Both).await.subscription;
+    let publisher = subscription.publisher().unwrap();
+    let large = publication(&"x".repeat(64 * 1024));
+    let refused = async {
+        loop {
+            if let Err(refused) = publisher.publish(large.clone()).await {
+                break refused;
+            }
+        }
+    };
+    assert_eq!(timeout(WAIT, refused).await.unwrap(), NotTaken::TooSlow);
+}
+
+#[tokio::test]
 async fn a_dropped_subscription_is_a_cancelled_call() {
     let mut stage = Stage::new().await;
     let subscription = stage.opened(Direction::Both).await.subscription;
@@ -170,7 +186,7 @@ async fn a_dropped_subscription_is_a_cancelled_call() {
     let heard = timeout(WAIT, stage.said.recv()).await.unwrap();
     assert_eq!(heard, None, "the backend sees its end");
     let over = async {
-        while publisher.publish(publication("late")).await != Err(StreamOver) {
+        while publisher.publish(publication("late")).await != Err(NotTaken::Over) {
             tokio::task::yield_now().await;
         }
     };

@@ -15,8 +15,8 @@ use crate::subject::{Opened, section};
 fn short(server: &Server) -> Redis {
     section(|one| {
         one.address = vec![server.address()];
-        one.presence_ttl = Millis::from_secs(1);
-        one.gateway_ttl = Millis::from_secs(1);
+        one.presence_ttl = Millis::from_secs(3);
+        one.gateway_ttl = Millis::from_secs(3);
     })
 }
 
@@ -92,7 +92,7 @@ async fn what_a_dead_process_left_goes_with_its_lease() {
     })
     .await;
     // Much longer than the lease, which is renewed.
-    tokio::time::sleep(Duration::from_secs(3)).await;
+    tokio::time::sleep(Duration::from_secs(7)).await;
     assert_eq!(members(&other, &channel).await, ["b"]);
     assert_eq!(gateways(&other).await, ["other"]);
     other.close().await;

@@ -19,7 +19,7 @@ use crate::servers::{Cluster, Server, until};
 use crate::subject::{Opened, section};
 
 /// Any of these means that a refusal took too long.
-const IN_TIME: Duration = Duration::from_secs(5);
+const IN_TIME: Duration = Duration::from_secs(20);
 
 fn at(server: &Server) -> Redis {
     section(|one| one.address = vec![server.address()])

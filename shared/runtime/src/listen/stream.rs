@@ -29,6 +29,14 @@ pub trait Duplex: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin + 'static {
 }
 
 impl Stream {
+    /// Whether it takes bytes that the socket does not take: they leave with a flush.
+    ///
+    /// The other streams send by themselves what they have taken.
+    #[must_use]
+    pub const fn buffers(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     /// Ready when the peer takes no more. What it still sends meanwhile is thrown away.
     ///
     /// A peer that has ended its request over HTTP/2 still takes the response.

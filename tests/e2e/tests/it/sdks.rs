@@ -55,6 +55,10 @@ async fn published_sdks_survive_a_failover_and_a_drain() {
     assert_eq!(code, Some(0), "{}", world.gateways[0].log());
     // Half of all connections were there: one in each channel, and one of each SDK.
     let there = channels().count() + SDKS.len();
+    until("all of them have said why", || async {
+        world.clients.closed.lock().len() >= there
+    })
+    .await;
     assert_eq!(*world.clients.closed.lock(), vec![3001; there]);
     world.go_on(WHILE).await;
     world.end("published SDKs").await;

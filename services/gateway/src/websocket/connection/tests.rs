@@ -256,6 +256,27 @@ async fn our_close_flushes_says_why_and_waits_for_the_client() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn our_close_does_not_wait_for_a_close_that_has_come() {
+    for (last, mark) in [(close(1000, b""), 0), (frame(FIN | TEXT, &[b'x'; 1001]), 1)] {
+        let (mut client, mut socket) = connect(2000);
+        let sent = [frame(FIN | TEXT, b"command"), last].concat();
+        client.write_all(&sent).await.unwrap();
+        assert_eq!(read_some(&mut socket).await.unwrap(), ["command"]);
+        let start = Instant::now();
+        let read = async {
+            let mut received = Vec::new();
+            client.read_to_end(&mut received).await.unwrap();
+            drop(client);
+            received
+        };
+        let ((), received) = tokio::join!(socket.close(3501, "bad request"), read);
+        assert_eq!(start.elapsed(), Duration::ZERO, "{mark}");
+        let said = frames(&received);
+        assert_eq!(said[0], (FIN | CLOSE, b"\x0d\xadbad request".to_vec()));
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_client_that_does_not_answer_our_close_is_dropped() {
     let (mut client, socket) = connect(1000);
     let start = Instant::now();

@@ -45,8 +45,10 @@ struct Shared {
     is_gone: bool,
     /// Sent behind the body.
     trailers: Option<Arc<HeaderMap>>,
-    /// Who writes; waits for room, or for the peer to go.
+    /// Who writes; waits for room.
     writer: Option<Waker>,
+    /// Waits for the peer to go. A waker of its own, for who waits so does not want to hear of room.
+    leaver: Option<Waker>,
     /// hyper; waits for something to send.
     sender: Option<Waker>,
 }
@@ -79,7 +81,7 @@ impl Duplex for Exchange {
         if shared.is_gone {
             return Poll::Ready(());
         }
-        remember(&mut shared.writer, cx);
+        remember(&mut shared.leaver, cx);
         Poll::Pending
     }
 }
@@ -200,6 +202,7 @@ impl Drop for Written {
         shared.is_gone = true;
         shared.waiting = Vec::new();
         wake(shared.writer.take());
+        wake(shared.leaver.take());
     }
 }
 
@@ -268,6 +271,39 @@ mod tests {
         let (gone, ()) = tokio::join!(gone, going);
         let error = gone.unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::BrokenPipe);
+    }
+
+    #[tokio::test]
+    async fn who_waits_for_the_peer_to_go_hears_that_and_nothing_else() {
+        let (mut exchange, mut written) = exchange(Body::empty());
+        let [gone, room] = [(), ()].map(|()| Arc::new(Woken::default()));
+        let [for_gone, for_room] = [&gone, &room].map(|woken| Waker::from(Arc::clone(woken)));
+        let for_gone = &mut Context::from_waker(&for_gone);
+        let for_room = &mut Context::from_waker(&for_room);
+        assert!(exchange.poll_gone(for_gone).is_pending());
+        exchange.write_all(&[0; WAITING_BYTES_MAX]).await.unwrap();
+        let write = Pin::new(&mut exchange).poll_write(for_room, b"x");
+        assert!(write.is_pending());
+        written.frame().await.unwrap().unwrap();
+        assert_eq!((gone.times(), room.times()), (0, 1));
+        drop(written);
+        assert_eq!((gone.times(), room.times()), (1, 1));
+        assert!(exchange.poll_gone(for_gone).is_ready());
+    }
+
+    #[derive(Default)]
+    struct Woken(std::sync::atomic::AtomicUsize);
+
+    impl Woken {
+        fn times(&self) -> usize {
+            self.0.load(std::sync::atomic::Ordering::Relaxed)
+        }
+    }
+
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        }
     }
 
     #[tokio::test]
