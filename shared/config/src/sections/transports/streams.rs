@@ -126,7 +126,7 @@ options! {
         write_buffer_size: ByteSize;
         /// Shares write buffers between connections. Always so here; known for compatibility.
         use_write_buffer_pool: bool;
-        /// Longest time that one write may take. Unit: duration.
+        /// Longest time that a socket with something to send may take nothing. Unit: duration.
         write_timeout: Millis = Millis::from_secs(1);
         /// Longest message that a client may send. Unit: bytes. Negative: no limit.
         message_size_limit: ByteSize = ByteSize(65_536);
