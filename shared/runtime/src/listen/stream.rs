@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::server::TlsStream;
@@ -64,6 +65,17 @@ pub fn poll_read_out<S: AsyncRead + Unpin>(io: &mut S, cx: &mut Context<'_>) -> 
     Poll::Pending
 }
 
+/// Asks the socket itself, past what the runtime knows of it: mostly it takes everything.
+///
+/// `None`: it takes nothing now, and the runtime shall wait for it.
+fn send_at_once(stream: &TcpStream, bytes: &[u8]) -> Option<io::Result<usize>> {
+    match SockRef::from(stream).send(bytes) {
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+        Err(error) if error.kind() == io::ErrorKind::Interrupted => None,
+        sent => Some(sent),
+    }
+}
+
 /// Reads of one turn that are thrown away. 16: 8 KiB.
 const READS_MAX: usize = 16;
 
@@ -103,6 +115,11 @@ impl AsyncWrite for Stream {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if let Self::Plain(stream) = &*self
+            && let Some(sent) = send_at_once(stream, bytes)
+        {
+            return Poll::Ready(sent);
+        }
         either!(self, io => io.poll_write(context, bytes))
     }
 
