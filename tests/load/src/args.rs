@@ -62,10 +62,6 @@ pub(crate) struct Args {
     #[arg(long)]
     pub no_pin: bool,
 
-    /// Let this process sleep when nothing comes, so that the server pays for waking it. It may always with `--no-pin`.
-    #[arg(long)]
-    pub may_sleep: bool,
-
     /// Write the results as JSON as well.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,

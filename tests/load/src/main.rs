@@ -80,29 +80,7 @@ async fn one(
     command: Option<&str>,
 ) -> Result<Vec<report::Value>> {
     let server = Server::begin(args, command).await?;
-    let run = (scenario.run)(args, &server);
-    let measured = match args.generator_core() {
-        Some(_) if !args.may_sleep => beside_vigil(run).await,
-        _ => run.await,
-    };
+    let measured = (scenario.run)(args, &server).await;
     server.end().await?;
     measured
-}
-
-/// Keeps this process from sleeping while something else runs.
-///
-/// Waking it is the work of whoever writes to one of its sockets: on a virtual machine it takes an interrupt between
-/// processors, which is a fifth of what a write costs otherwise. A faster server, for which the generator sleeps more often,
-/// would pay it more often than a slower one.
-async fn beside_vigil<F: Future>(run: F) -> F::Output {
-    let vigil = async {
-        loop {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::select! {
-        biased;
-        output = run => output,
-        () = vigil => unreachable!("a vigil has no end"),
-    }
 }
