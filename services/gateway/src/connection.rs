@@ -304,8 +304,7 @@ impl<T: Transport> Driver<T> {
                 true
             }
             Poll::Pending => {
-                let sent = self.parts.transport.sent_bytes();
-                self.stuck.waits(now.uptime, sent); // It may have taken a part.
+                self.watch_socket(now); // It may have taken a part.
                 false
             }
         }
@@ -378,6 +377,10 @@ impl<T: Transport> Driver<T> {
         let parts = &mut self.parts;
         Context::observe(&parts.node, &parts.counters, &mut parts.session);
         self.watch_socket(now);
+        if self.stuck_until().is_some_and(|until| until <= now.uptime) {
+            self.broken(now);
+            self.start_effects(now);
+        }
         self.arm(now);
     }
 
@@ -511,15 +514,11 @@ impl<T: Transport> Driver<T> {
     // === time ===
 
     fn watch_socket(&mut self, now: Now) {
-        if !self.parts.transport.is_pending() {
+        let transport = &self.parts.transport;
+        if transport.is_pending() {
+            self.stuck.waits(now.uptime, transport.sent_bytes());
+        } else {
             self.stuck.ends();
-            return;
-        }
-        let sent = self.parts.transport.sent_bytes();
-        self.stuck.waits(now.uptime, sent);
-        if self.stuck_until().is_some_and(|until| until <= now.uptime) {
-            self.broken(now);
-            self.start_effects(now);
         }
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use gyre_types::Uptime;
 
 /// How long the socket has taken nothing, while something waits for it.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stuck {
     /// Since when, and how much it had taken by then.
     since: Option<(Uptime, u64)>,

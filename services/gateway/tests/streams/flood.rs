@@ -2,17 +2,13 @@
 //! waits for a flood.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use gyre_config::Config;
-use gyre_engine::{Delivered, Inlet};
 use gyre_proto::unistream::centrifugo_uni_stream_client::CentrifugoUniStreamClient;
 use gyre_proto::unistream::{ConnectRequest, Push, SubscribeRequest};
-use gyre_protocol::messages::Publication;
 use gyre_runtime::OnExit;
-use gyre_types::{ChannelName, Epoch};
 use http::Request;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -104,9 +100,8 @@ async fn text(body: &mut Incoming) -> String {
 
 /// Publishes so that each publication travels alone.
 async fn publish(served: &Served, count: usize) {
-    let channel = ChannelName::new("news").unwrap();
     for n in 0..count {
-        served.delivery.on_publication(&channel, delivered(n));
+        served.publish("news", n.to_string().into());
         for _ in 0..TURNS {
             yield_now().await;
         }
@@ -146,16 +141,4 @@ async fn consume(address: SocketAddr) -> Streaming<Push> {
         ..ConnectRequest::default()
     };
     client.consume(request).await.unwrap().into_inner()
-}
-
-fn delivered(n: usize) -> Delivered {
-    let publication = Publication {
-        data: Bytes::from(n.to_string()),
-        ..Publication::default()
-    };
-    Delivered {
-        publication: Arc::new(publication),
-        epoch: Epoch::default(),
-        previous: None,
-    }
 }

@@ -1,14 +1,10 @@
 //! What is a stream over HTTP/1 is one over HTTP/2, several of them on a connection.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use gyre_config::Config;
-use gyre_engine::{Delivered, Inlet};
-use gyre_protocol::messages::Publication;
 use gyre_runtime::OnExit;
-use gyre_types::{ChannelName, Epoch};
 use http::{Method, Request, Response, Version};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
@@ -88,20 +84,6 @@ impl Texts {
     }
 }
 
-fn publish(served: &Served, channel: &str, data: &'static str) {
-    let publication = Publication {
-        data: Bytes::from_static(data.as_bytes()),
-        ..Publication::default()
-    };
-    let delivered = Delivered {
-        publication: Arc::new(publication),
-        epoch: Epoch::default(),
-        previous: None,
-    };
-    let channel = ChannelName::new(channel).unwrap();
-    served.delivery.on_publication(&channel, delivered);
-}
-
 /// Subscribes a stream to «news» through the emulation endpoint.
 async fn subscribe(sender: &mut Sender, connect: &Value) {
     let name = |name: &str| connect.pointer(&format!("/connect/{name}")).unwrap();
@@ -126,7 +108,7 @@ async fn streams_of_all_kinds_share_a_connection() {
         let connected = texts.next().await;
         subscribe(&mut sender, &connected).await;
         assert_eq!(texts.next().await["id"], 2);
-        publish(&served, "news", "1");
+        served.publish("news", Bytes::from_static(b"1"));
         let push = texts.next().await;
         assert_eq!(push["push"]["pub"]["data"], 1);
     }

@@ -1,14 +1,9 @@
 //! A client whose socket was full gets what waited meanwhile, though nothing new comes for it.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use gyre_config::{ByteSize, Config, Millis};
-use gyre_engine::{Delivered, Inlet};
-use gyre_protocol::messages::Publication;
-use gyre_types::{ChannelName, Epoch};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::yield_now;
@@ -38,9 +33,10 @@ async fn what_waited_while_the_socket_was_full_comes_when_it_is_not() {
         while !contains(&got, b"connect") {
             assert!(client.read_buf(&mut got).await.unwrap() > 0);
         }
-        let channel = ChannelName::new("news").unwrap();
+        let padding = "x".repeat(DATA_BYTES);
         for n in 0..COUNT {
-            served.delivery.on_publication(&channel, delivered(n));
+            let data = format!("{{\"padding\":\"{padding}\",{}}}", marker(n));
+            served.publish("news", data.into());
             for _ in 0..TURNS {
                 yield_now().await;
             }
@@ -82,19 +78,6 @@ async fn open(address: SocketAddr, path: &str) -> TcpStream {
     );
     stream.write_all(request.as_bytes()).await.unwrap();
     stream
-}
-
-fn delivered(n: usize) -> Delivered {
-    let padding = "x".repeat(DATA_BYTES);
-    let publication = Publication {
-        data: Bytes::from(format!("{{\"padding\":\"{padding}\",{}}}", marker(n))),
-        ..Publication::default()
-    };
-    Delivered {
-        publication: Arc::new(publication),
-        epoch: Epoch::default(),
-        previous: None,
-    }
 }
 
 fn marker(n: usize) -> String {

@@ -11,10 +11,14 @@ mod late;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use gyre_backend::Backends;
 use gyre_config::Config;
+use gyre_engine::{Delivered, Inlet as _};
 use gyre_gateway::Delivery;
+use gyre_protocol::messages::Publication;
 use gyre_runtime::Parts;
+use gyre_types::{ChannelName, Epoch};
 
 /// A gateway on the memory engine, with all of its transports on one free port.
 struct Served {
@@ -38,5 +42,20 @@ impl Served {
             delivery,
             parts,
         }
+    }
+
+    /// Delivers a publication to the subscribers of a channel.
+    fn publish(&self, channel: &str, data: Bytes) {
+        let publication = Publication {
+            data,
+            ..Publication::default()
+        };
+        let delivered = Delivered {
+            publication: Arc::new(publication),
+            epoch: Epoch::default(),
+            previous: None,
+        };
+        let channel = ChannelName::new(channel).unwrap();
+        self.delivery.on_publication(&channel, delivered);
     }
 }

@@ -257,7 +257,8 @@ async fn our_close_flushes_says_why_and_waits_for_the_client() {
 
 #[tokio::test(start_paused = true)]
 async fn our_close_does_not_wait_for_a_close_that_has_come() {
-    for (last, mark) in [(close(1000, b""), 0), (frame(FIN | TEXT, &[b'x'; 1001]), 1)] {
+    let too_long = frame(FIN | TEXT, &[b'x'; 1001]);
+    for last in [close(1000, b""), too_long] {
         let (mut client, mut socket) = connect(2000);
         let sent = [frame(FIN | TEXT, b"command"), last].concat();
         client.write_all(&sent).await.unwrap();
@@ -270,7 +271,7 @@ async fn our_close_does_not_wait_for_a_close_that_has_come() {
             received
         };
         let ((), received) = tokio::join!(socket.close(3501, "bad request"), read);
-        assert_eq!(start.elapsed(), Duration::ZERO, "{mark}");
+        assert_eq!(start.elapsed(), Duration::ZERO);
         let said = frames(&received);
         assert_eq!(said[0], (FIN | CLOSE, b"\x0d\xadbad request".to_vec()));
     }
